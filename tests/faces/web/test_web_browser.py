@@ -39,6 +39,8 @@ PAGES = (
     "/devices/fw-udp/hits",
     "/devices/fw-udp/checks",
     "/reports?since=24h&by=list",
+    "/lines?since=24h&hits=yes",
+    "/live",
     "/check",
     "/check?address=198.51.100.7",
     "/entries",
@@ -227,6 +229,35 @@ def test_the_policy_for_content_lets_the_pages_work(
     page.locator("h1").click()
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "quick-address"
+    window.context.close()
+    assert not window.noted
+
+
+def test_lines_are_followed_and_are_those_behind_a_report(
+    browser: "Browser", demo: Demo, signed_in: Any
+) -> None:
+    """With the strict policy; a second window of the same shares the first one's stream."""
+    window = Watched(browser, demo, signed_in)
+    page, streams = window.page, []
+    window.context.on(
+        "request", lambda one: streams.append(one.url) if "/stream" in one.url else None
+    )
+    page.goto("/live?hits=yes")
+    page.locator("#live-state", has_text="following").wait_for()
+    other = window.context.new_page()
+    other.goto("/live?hits=yes")
+    other.locator("#lines tr").first.wait_for()
+    assert len(streams) == 1
+    page.close()
+    other.locator("#live-state", has_text="following").wait_for()  # it leads now
+    other.goto("/reports?device=fw-udp&since=24h&by=outside")
+    row = other.get_by_role("region", name="By outside").locator("tbody tr").first
+    lines = (row.locator("td").nth(2).text_content() or "").replace(",", "")
+    row.locator("a[href^='/lines']").click()
+    other.get_by_role("heading", name="Lines that fit").wait_for()
+    total = other.locator('[data-number="total"]').text_content() or ""
+    assert total.startswith(f"{int(lines):,} line")
+    assert other.locator("#found tr").count() == min(200, int(lines))
     window.context.close()
     assert not window.noted
 

@@ -13,6 +13,7 @@ from attrs import evolve
 from tests.faces.web.web_site import DOWN, NOW, FakeSite
 from tscm.devices.answers import Changed
 from tscm.doctor.finding import Findings, failed, ok
+from tscm.events.answers import FoundLines, LineHit, LogLine
 from tscm.faces.backend import ManagerError
 from tscm.faces.web.assets import Assets
 from tscm.faces.web.roles import Role
@@ -121,6 +122,25 @@ def why(args: Any) -> Json:
     }
 
 
+FOUND = FoundLines(
+    lines=(
+        LogLine(
+            device="fw",
+            received_at=NOW,
+            sender=EVIL,
+            line=EVIL,
+            cut=7,
+            hit=LineHit(action="blocked", direction="inbound", list=EVIL, entry="192.0.2.0/24"),
+        ),
+        LogLine(device=EVIL, line="=cmd|calc"),
+    ),
+    fitting=3,
+    left_out=1,
+    read_lines=4,
+    ended=EVIL,
+    missing=(EVIL,),
+    positions={"fw": 9},
+)
 ENTRY = {
     "id": 3, "action": "allow", "cidr": "192.0.2.1/32", "device": None, "reason": EVIL, "by": EVIL,
     "made_at": NOW, "until": NOW + 60, "stands": True, "in_force": [EVIL], "waiting": [], "left_out": [],
@@ -183,6 +203,8 @@ ANSWERS: dict[str, Any] = {
     },
     "hold": Held(name="fw", sentence=f"updates of fw are held: {EVIL}"),
     "resume": Changed(name="fw", check=None, settings={}),
+    "search_lines": FOUND,
+    "follow_lines": FOUND,
 }
 PATHS = (
     "/",
@@ -195,6 +217,10 @@ PATHS = (
     "/reports",
     "/reports?by=port&since=7d",
     "/reports?by=outside&list=%3Cscript%3E&outside=%22%3E&since=40d&until=1d",
+    "/lines",
+    "/lines?text=%3Cscript%3E&since=1h&list=%22%3E&hits=yes",
+    "/live",
+    "/live?text=%3Cscript%3E&outside=%22%3E",
     "/check",
     "/check?address=192.0.2.1",
     "/entries",
@@ -231,7 +257,7 @@ def test_hostile_texts_stand_on_the_page_and_do_nothing(full: FakeSite, path: st
     assert "onclick" not in reply.text
 
 
-@pytest.mark.parametrize("path", ["/", "/devices", "/devices/fw", "/check?address=x", "/entries", "/health/senders", "/health/audit"])  # fmt: skip
+@pytest.mark.parametrize("path", ["/", "/devices", "/devices/fw", "/check?address=x", "/entries", "/health/senders", "/health/audit", "/lines?since=1h", "/live"])  # fmt: skip
 def test_what_came_from_elsewhere_can_be_read(full: FakeSite, path: str) -> None:
     assert SHOWN in full.ask(path, key=full.signed_in()).text
 
@@ -240,7 +266,7 @@ def test_what_came_from_elsewhere_can_be_read(full: FakeSite, path: str) -> None
 def test_every_page_is_there_without_a_manager(web: FakeSite, path: str) -> None:
     reply = web.ask(path, key=web.signed_in())
     assert reply.status in {200, 400, 404}
-    if path not in {"/account", "/admin/users", "/check"} and "jobs/7" not in path:
+    if path not in {"/account", "/admin/users", "/check", "/lines"} and "jobs/7" not in path:
         assert "no manager is running" in reply.text
 
 
@@ -256,6 +282,8 @@ EMPTY = {
     "jobs": (),
     "audit": Audit(entries=()),
     "versions": (),
+    "search_lines": FoundLines(),
+    "follow_lines": FoundLines(),
 }
 
 
@@ -386,7 +414,11 @@ def test_a_plan_is_kept_for_a_day(full: FakeSite) -> None:
 
 def test_no_cell_of_a_file_is_a_formula(full: FakeSite) -> None:
     key = full.signed_in(Role.VIEWER)
-    for path in ("/reports?format=csv&by=outside", "/health/audit?format=csv"):
+    for path in (
+        "/reports?format=csv&by=outside",
+        "/health/audit?format=csv",
+        "/lines?format=csv&since=1h",
+    ):
         reply = full.ask(path, key=key)
         assert reply.headers["content-disposition"].startswith("attachment; filename=")
         assert reply.headers["content-type"].startswith("text/csv")

@@ -15,13 +15,14 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from tscm.errors import ControlUnavailable
-from tscm.faces.web.accounts import Accounts
+from tscm.faces.web.accounts import Accounts, Session
 from tscm.faces.web.api.entry import Api
 from tscm.faces.web.app import WebApp
 from tscm.faces.web.asking import Asking
 from tscm.faces.web.chain import Chain
 from tscm.faces.web.desk import Desk
 from tscm.faces.web.gate import own_names, own_origins
+from tscm.faces.web.live_streams import LiveStreams
 from tscm.faces.web.planned import Plans
 from tscm.faces.web.roles import Role
 from tscm.faces.web.service import BOUNDS
@@ -115,6 +116,7 @@ class FakeSite:
             hashing=threads,
             plans=Plans(asking, self.clock.seconds),
             chain=Chain(asking),
+            live=LiveStreams(self.clock, asking, self.lasts),
             now=self.clock.seconds,
         )
         own = own_origins(self.settings.url, [HOST])
@@ -129,7 +131,12 @@ class FakeSite:
         )
         self.site.startFactory()
 
+    def lasts(self, session: Session) -> bool:
+        found = self.accounts.sessions(session.user, self.clock.seconds())
+        return any(one.number == session.number for one in found)
+
     def close(self) -> None:
+        self.desk.live.stop()
         self.site.stopFactory()
         self.accounts.close()
         for call in self.clock.getDelayedCalls():

@@ -37,7 +37,17 @@ from tscm.faces.web.rendering import Chrome, environment, rendered
 from tscm.faces.web.routes import Route, routes
 from tscm.faces.web.site import API
 from tscm.faces.web.views.trouble import trouble_of
-from tscm.faces.web.visit import Answer, Download, Faulty, Fields, NotHere, Redirect, Visit
+from tscm.faces.web.visit import (
+    Answer,
+    Download,
+    Faulty,
+    Fields,
+    NotHere,
+    Page,
+    Redirect,
+    Stream,
+    Visit,
+)
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -142,7 +152,20 @@ class WebApp:
             mark = secrets.token_hex(4)
             self._log.failure("page {path} failed ({mark})", path=visit.path, mark=mark)
             answer = trouble_of(_Internal(mark), 500)
+        if isinstance(answer, Stream):
+            return await self._stream(request, answer)
         return self._send(request, visit, answer)
+
+    async def _stream(self, request: Request, answer: Stream) -> bytes:
+        """Events until one of both sides ends them."""
+        self._head(request)
+        request.setHeader("cache-control", "no-store")
+        request.setHeader("content-type", "text/event-stream; charset=utf-8")
+        request.write(b": lines follow\n\n")
+        running = answer.begin(request)
+        request.notifyFinish().addErrback(lambda _: running.gone())
+        await running.over
+        return b""
 
     async def _answer(self, request: Request, route: Route, visit: Visit) -> Answer:
         if route.method != "GET":
@@ -207,7 +230,7 @@ class WebApp:
             request.setHeader(name, value)
         request.responseHeaders.removeHeader(b"server")
 
-    def _send(self, request: Request, visit: Visit, answer: Answer) -> bytes:
+    def _send(self, request: Request, visit: Visit, answer: Page | Redirect | Download) -> bytes:
         self._head(request)
         request.setHeader("cache-control", "no-store")
         if isinstance(answer, Redirect):

@@ -15,6 +15,7 @@ from tscm.settings.web import WebSettings
 
 if TYPE_CHECKING:
     from tscm.faces.web.chain import Chain
+    from tscm.faces.web.live_streams import LiveStreams
     from tscm.faces.web.planned import Plans
 
 MOST_NOTICES = 1000
@@ -32,6 +33,7 @@ class Desk:
     hashing: Threads
     plans: "Plans"
     chain: "Chain"
+    live: "LiveStreams"
     now: Callable[[], float]
     throttle: Throttle = field(factory=Throttle)
     hashing_now: int = 0

@@ -19,6 +19,7 @@ _ROOMS = (
     "overview",
     "devices",
     "reports",
+    "lines",
     "check",
     "plans",
     "jobs",

@@ -19,7 +19,7 @@ from tscm.base.listening import bind_all, places_of, tls_factory
 from tscm.base.schedule import PeriodicService
 from tscm.base.threads import Threads
 from tscm.faces.client import ManagerBackend
-from tscm.faces.web.accounts import Accounts
+from tscm.faces.web.accounts import Accounts, Session
 from tscm.faces.web.api.entry import Api
 from tscm.faces.web.app import WebApp
 from tscm.faces.web.asking import Asking
@@ -27,6 +27,7 @@ from tscm.faces.web.certificate import PURPOSE, certificate_of, fingerprint_of_f
 from tscm.faces.web.chain import Chain
 from tscm.faces.web.desk import Desk
 from tscm.faces.web.gate import own_names, own_origins
+from tscm.faces.web.live_streams import LiveStreams
 from tscm.faces.web.planned import Plans
 from tscm.faces.web.site import WebSite
 from tscm.intake.tls import TlsFiles, TlsServer
@@ -69,6 +70,7 @@ class WebService(Service):
     _site: BoundedSite = field(init=False)
     _ports: list[IListeningPort] = field(factory=list, init=False)
     _following: PeriodicService = field(init=False)
+    _live: LiveStreams = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         settings = self._settings
@@ -82,6 +84,7 @@ class WebService(Service):
         )
         manager = partial(ManagerBackend, self._layout.control_socket)
         asking = Asking(self._threads, manager, self._now)
+        self._live = LiveStreams(self._reactor, asking, self._lasts)
         desk = Desk(
             settings=settings,
             accounts=self.accounts,
@@ -89,6 +92,7 @@ class WebService(Service):
             hashing=self._hashing,
             plans=Plans(asking, self._now),
             chain=Chain(asking),
+            live=self._live,
             now=self._now,
             fingerprint=self.fingerprint,
         )
@@ -107,6 +111,11 @@ class WebService(Service):
             "check of the page's certificate",
             FOLLOW_SECONDS,
         )
+
+    def _lasts(self, session: Session) -> bool:
+        """Does *session* still?"""
+        open_now = self.accounts.sessions(session.user, self._now())
+        return any(one.number == session.number for one in open_now)
 
     def _now(self) -> float:
         return wall_seconds(self._reactor)
@@ -169,6 +178,7 @@ class WebService(Service):
     def stopService(self) -> Deferred[None]:
         """Fires when nothing of ours is running."""
         super().stopService()
+        self._live.stop()
         stopped: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
         if self._following.running:
             stopped.append(maybeDeferred(self._following.stopService))

@@ -2,11 +2,12 @@
 One request as handlers see it, and what they answer.  Values.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar, Protocol
 from urllib.parse import urlencode
 
 from attrs import field, frozen
+from twisted.internet.defer import Deferred
 
 from tscm.errors import TscmError
 from tscm.faces.web.accounts import Session
@@ -101,7 +102,36 @@ class Download:
     content: bytes
 
 
-Answer = Page | Redirect | Download
+class Sink(Protocol):
+    """A response that stays open."""
+
+    def write(self, data: bytes) -> object:
+        """Send."""
+
+    def registerProducer(self, producer: object, streaming: bool) -> object:
+        """Whom to tell when the browser does not read."""
+
+    def unregisterProducer(self) -> object:
+        """Nobody any more."""
+
+
+class Running(Protocol):
+    """A stream that is open; *over* fires when it has ended."""
+
+    over: Deferred[None]
+
+    def gone(self) -> None:
+        """The browser went away."""
+
+
+@frozen(kw_only=True)
+class Stream:
+    """Events without end: *begin* has them written to the response that it is given."""
+
+    begin: Callable[[Sink], Running]
+
+
+Answer = Page | Redirect | Download | Stream
 
 
 class NotHere(TscmError):

@@ -12,9 +12,9 @@ from tscm.faces.web.fleet import device_names
 from tscm.faces.web.hits import FRESH_SECONDS, Hours, by_hour, reported
 from tscm.faces.web.roles import Role
 from tscm.faces.web.routes import page
+from tscm.faces.web.views.filters import FILTERS
 from tscm.faces.web.views.reports import (
     BY,
-    FILTERS,
     PRESETS,
     Fields,
     Report,
@@ -58,17 +58,21 @@ async def reports(desk: Desk, visit: Visit) -> Answer:
 
 def options_of(fields: Fields, now: float) -> Json:
     """What is asked of the manager.  Raises `Faulty` for a time that is none."""
-    here = datetime.fromtimestamp(now, UTC).astimezone()
-    try:
-        until = read_time(fields.until, here) if fields.until else now
-        since = read_time(fields.since, here)
-    except ValueError as error:
-        raise Faulty(str(error)) from None
+    since, until = read_span(fields.since, fields.until, now)
     if not fields.until:  # the same question for all who ask within some seconds
         step = now - now // FRESH_SECONDS * FRESH_SECONDS
         until, since = until - step, since - step
     found: Json = {"since": since, "until": until, "by": fields.by, "top": fields.top}
     return found | {name: getattr(fields, name) for name in FILTERS if getattr(fields, name)}
+
+
+def read_span(since: str, until: str, now: float) -> tuple[float, float]:
+    """Two times as they were typed; *until* is now where it is empty.  Raises `Faulty`."""
+    here = datetime.fromtimestamp(now, UTC).astimezone()
+    try:
+        return read_time(since, here), read_time(until, here) if until else now
+    except ValueError as error:
+        raise Faulty(str(error)) from None
 
 
 async def _file(desk: Desk, devices: tuple[str, ...], options: Json, kind: str) -> Answer:

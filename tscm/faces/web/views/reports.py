@@ -8,17 +8,18 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from attrs import frozen
 
 from tscm.faces.web.hits import Hours
+from tscm.faces.web.views.filters import FILTERS, shell_word
 from tscm.faces.web.visit import Visit
 from tscm.model import Json
 from tscm.plural import many
 from tscm.printable import spreadsheet_cell
 
 BY = ("entry", "list", "inside", "outside", "port", "protocol", "hour", "direction", "action")
-FILTERS = ("action", "direction", "list", "entry", "inside", "outside", "port", "not_port")
 NEXT = {
     "list": "entry",
     "entry": "outside",
@@ -48,6 +49,8 @@ class ReportRow:
     hits: int
     lines: int
     href: str
+    lines_href: str
+    """Where the very lines are; empty where no filter leads to them."""
     share: int
 
 
@@ -140,17 +143,12 @@ def chips(visit: Visit, fields: Fields) -> tuple[Chip, ...]:
 
 def command_of(devices: Sequence[str], fields: Fields) -> str:
     """What to type for the same rows."""
-    words = ["tsadmin report", *(devices or ("--all",)), "--since", _word(fields.since)]
+    words = ["tsadmin report", *(devices or ("--all",)), "--since", shell_word(fields.since)]
     for name in ("until", "by", "top", *FILTERS):
         value = getattr(fields, name)
         if value:
-            words += [f"--{name}", _word(value)]
+            words += [f"--{name}", shell_word(value)]
     return " ".join(words)
-
-
-def _word(text: str) -> str:
-    good = text and all(one.isalnum() or one in "._:/,+@-" for one in text)
-    return text if good else "'" + text.replace("'", "'\\''") + "'"
 
 
 def value_word(by: str, value: Any) -> str:
@@ -172,6 +170,7 @@ def report_rows(visit: Visit, found: Json) -> tuple[ReportRow, ...]:
             hits=int(row["hits"]),
             lines=int(row["lines"]),
             href=_behind(visit, by, row[by]),
+            lines_href=_lines_of(visit, found, row[by]),
             share=round(100 * int(row["hits"]) / most) if most else 0,
         )
         for row in found["rows"]
@@ -185,6 +184,22 @@ def _behind(visit: Visit, by: str, value: Any) -> str:
     if by in {"port", "protocol"} and (by == "protocol" or int(value) < 0):
         return ""  # no filter of that kind
     return visit.at(**{by: str(value), "by": NEXT[by], "format": None})
+
+
+def _lines_of(visit: Visit, found: Json, value: Any) -> str:
+    """The lines of a row: with its filters, in the whole hours of the report."""
+    by = found["by"]
+    if by == "protocol" or (by == "port" and int(value) < 0):
+        return ""  # no filter of that kind
+    since, until = int(found["since"]) // 3600 * 3600, -(-int(found["until"]) // 3600) * 3600
+    fields: dict[str, Any] = {name: visit.text(name) for name in FILTERS}
+    if by == "hour":
+        since, until = int(value), int(value) + 3600
+    else:
+        fields[by] = str(value)
+    fields |= {"since": _iso(since), "until": _iso(until), "hits": "yes"}
+    query = {name: one for name, one in fields.items() if one}
+    return "/lines?" + urlencode({"device": list(visit.some("device")), **query}, doseq=True)
 
 
 def _iso(at: int) -> str:

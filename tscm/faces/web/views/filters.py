@@ -1,0 +1,11 @@
+"""
+Filters that reports and lines have in common, and commands with them.
+"""
+
+FILTERS = ("action", "direction", "list", "entry", "inside", "outside", "port", "not_port")
+
+
+def shell_word(text: str) -> str:
+    """*text* as a shell takes it for one word."""
+    good = text and all(one.isalnum() or one in "._:/,+@-" for one in text)
+    return text if good else "'" + text.replace("'", "'\\''") + "'"
