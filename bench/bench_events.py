@@ -254,7 +254,7 @@ def fill(path: Path, block: list[str]) -> int:
     last = FIRST_HOUR + DAYS * 24 - 2  # the hours of today that no pack has yet
     rollups = Rollups(connection)
     before = time.process_time()
-    days = rollups.unpacked(last)
+    days = rollups.days_to_pack(last)
     for device, day in days:
         while rollups.pack(device, day, last):
             pass

@@ -12,7 +12,7 @@ from tscm.events.judge import BLOCKED
 from tscm.events.worker import ForceTable
 from tscm.policy.cidr import Entries
 from tscm.store.database import Store, open_database
-from tscm.store.generations import Generation, pack, unpack
+from tscm.store.generations import Generation, decode_entries, pack
 from tscm.store.policies import Policies
 
 NAMES = ("b.example", "a.example")
@@ -36,9 +36,9 @@ def unpacked(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
     def noting(data: bytes) -> Entries:
         found.append(data)
-        return unpack(data)
+        return decode_entries(data)
 
-    monkeypatch.setattr(worker, "unpack", noting)
+    monkeypatch.setattr(worker, "decode_entries", noting)
     return found
 
 

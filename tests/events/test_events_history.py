@@ -188,7 +188,7 @@ def test_hours_that_were_taken_away_are_told_no_more(world: World, packed_to: in
         world.hit("203.0.113.7", hour)
     connection = open_database(str(world.path))
     rollups = Rollups(connection)
-    for device, day in rollups.unpacked(packed_to):
+    for device, day in rollups.days_to_pack(packed_to):
         assert rollups.pack(device, day, packed_to)
     assert rollups.expire(480_010) == 1
     connection.close()

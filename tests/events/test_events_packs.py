@@ -199,11 +199,11 @@ def carry_out(rollups: Rollups, by_hand: ByHand, step: tuple[str, str, int, Any]
         by_hand.drop(device, lambda one: one == hour)
         by_hand.add(device, hour, tally)
     elif kind == "pack":
-        for number, day in rollups.unpacked(hour):
+        for number, day in rollups.days_to_pack(hour):
             assert rollups.pack(number, day, hour)
             while rollups.pack(number, day, hour):
                 pass
-        assert rollups.unpacked(hour) == []
+        assert rollups.days_to_pack(hour) == []
     elif kind == "expire":
         rollups.expire(hour)
         for name in by_hand.counts:
@@ -283,7 +283,7 @@ def test_a_day_in_brief_follows_each_hour_that_goes_out_of_its_pack() -> None:
         filled(path, range(FIRST, FIRST + 30))
         connection = open_database(str(path))
         rollups = Rollups(connection)
-        for device, day in rollups.unpacked(FIRST + 30):
+        for device, day in rollups.days_to_pack(FIRST + 30):
             assert rollups.pack(device, day, FIRST + 30)
 
         def told() -> list[int]:
@@ -331,7 +331,7 @@ def test_a_stop_while_a_day_is_packed_counts_nothing_twice(broken: str) -> None:
         filled(path, range(FIRST, FIRST + 30))
         connection = open_database(str(path))
         stopping: Any = Stopping(connection)
-        ((device, day), _) = Rollups(connection).unpacked(FIRST + 30)
+        ((device, day), _) = Rollups(connection).days_to_pack(FIRST + 30)
         with pytest.raises(Torn):
             Rollups(stopping).pack(device, day, FIRST + 30)
         connection.close()
@@ -350,7 +350,7 @@ def test_a_report_sees_one_state_while_days_are_packed(monkeypatch: pytest.Monke
         def first_pack(*asked: Any) -> Any:
             connection = open_database(str(path))
             rollups = Rollups(connection)
-            for device, day in rollups.unpacked(FIRST + 48):
+            for device, day in rollups.days_to_pack(FIRST + 48):
                 rollups.pack(device, day, FIRST + 48)
             connection.close()
             return really(*asked)
@@ -435,7 +435,7 @@ def test_an_older_database_is_taken_over_with_every_count(tmp_path: Path) -> Non
     connection = open_database(str(path))
     rollups = Rollups(connection)
     assert rollups.position("fw").offset == 999
-    for device, day in rollups.unpacked(FIRST + 49):
+    for device, day in rollups.days_to_pack(FIRST + 49):
         assert rollups.pack(device, day, FIRST + 49)
     assert rollups.totals("fw") == {"blocked": {"lines": 100, "hits": 350}}
     assert connection.execute("SELECT hour FROM hits").fetchall() == [(FIRST + 49,)]

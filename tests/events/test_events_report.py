@@ -57,7 +57,7 @@ def counted(
         rollups.add("fw", {hour: judge(rows, [force])}, EventPosition(offset=hour, low=3))
         rollups.add("other", {hour: judge(rows[:1], [force])}, EventPosition(offset=hour))
     every = list(rollups.every("fw"))
-    for device, day in rollups.unpacked(FIRST + request.param):
+    for device, day in rollups.days_to_pack(FIRST + request.param):
         while rollups.pack(device, day, FIRST + request.param):
             pass
     connection.close()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tscm.intake import _batch_build, batch_compiled
-from tscm.intake.batch import Batch, Drain, packed, unpacked
+from tscm.intake.batch import Batch, Drain, address_from_key, address_key
 from tscm.intake.drains import open_drain
 from tscm.intake.senders import normal_address
 from tscm.syslog import framing
@@ -61,7 +61,7 @@ def flat(batch: Batch) -> dict[str, list[bytes]]:
     for sender in batch.senders:
         assert sender.lines.data.count(b"\n") == sender.lines.count
         assert sender.lines.escaped == (b"\x10" in sender.lines.data)
-    return {unpacked(sender.key): messages_of(sender.lines) for sender in batch.senders}
+    return {address_from_key(sender.key): messages_of(sender.lines) for sender in batch.senders}
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -183,7 +183,7 @@ def test_all_ways_give_the_same(drains: list[Drain], sent: list[tuple[int, bytes
 @settings(deadline=None, max_examples=100)
 @given(st.ip_addresses().map(str))
 def test_addresses_come_back(address: str) -> None:
-    assert normal_address(unpacked(packed(address))) == normal_address(address)
+    assert normal_address(address_from_key(address_key(address))) == normal_address(address)
 
 
 SCARCE = """

@@ -79,8 +79,8 @@ def test_the_memory_of_a_flood_does_not_stay(crowd: list[socket.socket], way: st
 async def test_a_listener_gives_memory_back_behind_a_flood(
     crowd: list[socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent_after_expiry: list[bool] = []
-    monkeypatch.setattr(udp, "give_back", lambda: sent_after_expiry.append(True))
+    given_back: list[bool] = []
+    monkeypatch.setattr(udp, "give_back", lambda: given_back.append(True))
     monkeypatch.setattr(udp, "_TRIM_SECONDS", 0.01)
     table = SenderTable()
     table.claim("fw1", ["127.0.0.2"])
@@ -90,11 +90,11 @@ async def test_a_listener_gives_memory_back_behind_a_flood(
     crowd[0].sendto(b"<13>x", place)
     await until(lambda: table.strangers.lines == 1)
     await pause(0.05)
-    assert sent_after_expiry == []
+    assert given_back == []
     for one in crowd:
         one.sendto(b"<13>x", place)
     await until(lambda: table.strangers.lines == 1 + SENDERS)
-    await until(lambda: bool(sent_after_expiry))
+    await until(lambda: bool(given_back))
     await service.stopService()
     assert balanced(service.figures())
 

@@ -14,10 +14,10 @@ async def test_a_reader_that_stands_falls_behind_and_one_that_follows_does_not()
     lags = ReaderLags(
         clock, lambda: ["fw"], lambda _: (at["end"], {"slow": at["slow"], "quick": at["end"]})
     )
-    await lags.look()
+    await lags.sample()
     for _ in range(4):
         at["end"] += 100
-        await lags.look()
+        await lags.sample()
         clock.advance(LOOK_SECONDS)
     assert lags.of("fw") == {"slow": 4 * LOOK_SECONDS, "quick": 0.0}
     at["slow"] = 100
@@ -30,12 +30,12 @@ async def test_a_reader_that_stands_falls_behind_and_one_that_follows_does_not()
 async def test_what_is_gone_is_forgotten() -> None:
     clock, devices, readers = Clock(), ["a", "b"], {"one": 0, "two": 0}
     lags = ReaderLags(clock, lambda: devices, lambda _: (10, readers))
-    await lags.look()
+    await lags.sample()
     clock.advance(7)
     assert lags.of("b") == {"one": 7.0, "two": 7.0}
     devices.remove("b")
     del readers["two"]
-    await lags.look()
+    await lags.sample()
     assert lags.of("a") == {"one": 7.0}
     devices.append("b")
     assert lags.of("b") == {"one": 0.0}

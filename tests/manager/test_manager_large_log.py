@@ -38,7 +38,7 @@ def left_behind(manager: Manager) -> None:
         assert spool.append("fw-one", [Run("127.0.0.2", data, 1000, escaped=False)], 1.0)
     live = spool._devices["fw-one"].live
     live.flush_index()
-    live.let_go()
+    live.release()
 
 
 def test_no_line_of_any_device_is_lost_while_a_large_log_is_put_in_order(manager: Manager) -> None:

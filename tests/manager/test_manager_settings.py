@@ -48,7 +48,7 @@ class Node:
 
     async def look(self, times: int = 1) -> None:
         for _ in range(times):
-            await self.service.files.look()
+            await self.service.files.poll()
 
     async def ask(self, operation: Any, args: Any) -> Any:
         """As the control interface asks."""

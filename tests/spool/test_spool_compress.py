@@ -27,7 +27,7 @@ from tscm.spool.disk import READ, Disk
 from tscm.spool.service import SpoolService
 from tscm.spool.sums import Looked, best_sums, plain_sums
 from tscm.spool.text import SegmentText
-from tscm.spool.tools_export import Wanted, export_log
+from tscm.spool.tools_export import ExportFilter, export_log
 from tscm.spool.tools_verify import verify_log
 
 
@@ -209,7 +209,7 @@ def test_search_and_export_read_what_all_readers_have_passed(tmp_path: Path) -> 
     assert (done.lines, done.missing) == (35, ())
     assert b"".join(parts) == b"\n".join(numbered(0, 35)) + b"\n"
     parts.clear()
-    export_log(Disk(), logs, "asa", parts.append, Wanted(since=2.0, until=3.0))
+    export_log(Disk(), logs, "asa", parts.append, ExportFilter(since=2.0, until=3.0))
     assert b"".join(parts) == b"\n".join(numbered(10, 10)) + b"\n"
     whole = tsadmin(tmp_path, "spool", "export", "asa")
     assert whole == b"\n".join(numbered(0, 35)) + b"\n"

@@ -118,11 +118,13 @@ def test_a_device_of_the_name_waits_until_it_is_gone_and_begins_with_its_first_l
     ensureDeferred(spool.delete_log("asa")).addCallback(gone.append)
     with pytest.raises(DeviceBeingRemoved):
         spool.open_device("asa", BIG)
-    assert not spool._orphans.look(tmp_path, ["asa"], [], 9.0)
+    assert not spool._orphans.adopt_removed_logs(tmp_path, ["asa"], [], 9.0)
     threads.go_on()
 
     assert gone[0].kept_lines == 2
-    assert not spool._orphans.look(tmp_path, ["asa"], [], 9.0), "names that were read before"
+    assert not spool._orphans.adopt_removed_logs(tmp_path, ["asa"], [], 9.0), (
+        "names that were read before"
+    )
     assert list(tmp_path.iterdir()) == []
     assert spool.stored_lines() == {}
     a_log(spool, "asa", b"three")

@@ -389,12 +389,12 @@ def test_a_crash_in_the_midst_of_it_loses_nothing_more(
     spool.open_device("asa", BIG)
     spool.append("asa", [run_of(*numbered(0, 10))], 1.0)
     spool._devices["asa"].live.flush_index()
-    spool._devices["asa"].mend()
+    spool._devices["asa"].repair()
     emptied(tmp_path / "asa/syslog", left)
     spool.append("asa", [run_of(*numbered(10, 5))], 1.0)
     disk.left = step
     with contextlib.suppress(KeyboardInterrupt):
-        spool._devices["asa"].mend()
+        spool._devices["asa"].repair()
     spool = again(tmp_path)
     assert all_lines(spool) == [*numbered(0, left // LINE), *numbered(10, 5)]
     assert spool.figures("asa").stored_lines == 15
@@ -449,8 +449,8 @@ def with_a_large_log(
     spool.open_device("asa", BIG)
     assert spool.append("asa", [run_of(*numbered(0, 900))], 1.0)
     spool.figures("asa")
-    monkeypatch.setattr("tscm.spool.log.MENDED_AT_ONCE", 1000)
-    monkeypatch.setattr("tscm.spool.service.MENDED_AT_ONCE", 1000)
+    monkeypatch.setattr("tscm.spool.log.REPAIRED_AT_ONCE", 1000)
+    monkeypatch.setattr("tscm.spool.service.REPAIRED_AT_ONCE", 1000)
     monkeypatch.setattr("tscm.spool.repairs._READ_LAST", 200)
     return spool, later, clock
 

@@ -92,7 +92,7 @@ class World:
         spool.reader("asa", "siem")
         spool.append("asa", [run_of(*numbered(0, HELD, text))], 1.0)
         spool._devices["asa"].live.flush_index()
-        spool._devices["asa"].live.let_go()
+        spool._devices["asa"].live.release()
 
     def opening(self, spool: SpoolService, first: int = HELD) -> None:
         """Its log is being opened, and ten lines come for it."""
@@ -272,7 +272,7 @@ def test_a_device_that_ends_meanwhile_keeps_its_lines(world: World) -> None:
 
 def test_the_log_of_a_device_that_is_gone_is_opened_in_a_thread_too(world: World) -> None:
     spool = world.spool()
-    assert spool._orphans.look(world.logs, ["asa"], [], 9.0)
+    assert spool._orphans.adopt_removed_logs(world.logs, ["asa"], [], 9.0)
     assert spool.orphans() == []
     with pytest.raises(LogOpening):
         spool.open_device("asa", BIG)

@@ -46,7 +46,7 @@ async def test_lines_go_from_append_to_a_reader_while_they_are_synced_and_compre
         found += drain(reader)
         await deferLater(cast(Any, reactor), 0.01, lambda: None)
     assert found == b"\n".join(numbered(0, 200)) + b"\n"
-    await spool._aside.run(list(spool._devices.values()))
+    await spool._compactor.run(list(spool._devices.values()))
     assert len(list((tmp_path / "asa").glob("*.zst"))) == 2
     await spool.stopService()
     again = make_spool(tmp_path)

@@ -11,7 +11,7 @@ from tscm.spool import tools_export, tools_last
 from tscm.spool.catalogue import RECORD_BYTES
 from tscm.spool.disk import Disk
 from tscm.spool.names import log_names
-from tscm.spool.tools_export import Wanted, export_log
+from tscm.spool.tools_export import ExportFilter, export_log
 from tscm.spool.tools_list import list_logs, view_log
 from tscm.spool.tools_repair import repair_log
 from tscm.spool.tools_verify import verify_log
@@ -31,7 +31,7 @@ def harms(logs: Path) -> list[tuple[str, str]]:
     return [(Path(one.where).name, one.harm) for one in verify_log(ReadOnly(), logs, "asa")]
 
 
-def exported(logs: Path, wanted: Wanted | None = None, *, restored: bool = False) -> bytes:
+def exported(logs: Path, wanted: ExportFilter | None = None, *, restored: bool = False) -> bytes:
     parts: list[bytes] = []
     found = export_log(ReadOnly(), logs, "asa", parts.append, wanted, restored=restored)
     data = b"".join(parts)
@@ -217,13 +217,13 @@ def test_lines_are_exported_by_sender_and_time(tmp_path: Path) -> None:
         if number == 1:
             spool.seal("asa")
     closed(spool)
-    assert exported(tmp_path, Wanted(sender="a")) == b"line\x10n0\nline\x10n2\n"
-    assert exported(tmp_path, Wanted(since=10.0, until=30.0)) == b"line\x10n1\nline\x10n2\n"
-    assert exported(tmp_path, Wanted(sender="b", since=20.0)) == b"line\x10n3\n"
-    assert exported(tmp_path, Wanted(sender="b", since=20.0), restored=True) == b"line\n3\n"
+    assert exported(tmp_path, ExportFilter(sender="a")) == b"line\x10n0\nline\x10n2\n"
+    assert exported(tmp_path, ExportFilter(since=10.0, until=30.0)) == b"line\x10n1\nline\x10n2\n"
+    assert exported(tmp_path, ExportFilter(sender="b", since=20.0)) == b"line\x10n3\n"
+    assert exported(tmp_path, ExportFilter(sender="b", since=20.0), restored=True) == b"line\n3\n"
     (tmp_path / f"asa/.spool/{0:020d}.index").unlink()
-    assert exported(tmp_path, Wanted(sender="a")) == b"line\x10n2\n"
-    assert exported(tmp_path, Wanted(sender="a", unknown=True)).count(b"\n") == 3
+    assert exported(tmp_path, ExportFilter(sender="a")) == b"line\x10n2\n"
+    assert exported(tmp_path, ExportFilter(sender="a", unknown=True)).count(b"\n") == 3
 
 
 def test_an_export_goes_on_behind_a_segment_that_is_away(tmp_path: Path) -> None:

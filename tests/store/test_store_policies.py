@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList, Refused
 from tscm.store.database import Store, upgrades
-from tscm.store.generations import Generation, StoredDamaged, pack, stored, unpack
+from tscm.store.generations import Generation, StoredDamaged, decode_entries, pack, stored
 from tscm.store.policies import Policies
 
 
@@ -37,12 +37,12 @@ def generation(note: str, block: Entries) -> Generation:
 @settings(deadline=None, max_examples=50)
 def test_packed_entries_come_back_as_they_were(addresses: list[object]) -> None:
     entries = Entries.of(map(str, addresses))
-    assert unpack(pack(entries)) == entries
+    assert decode_entries(pack(entries)) == entries
 
 
 def test_damaged_entries_are_refused() -> None:
     with pytest.raises(ValueError, match="damaged"):
-        unpack(b"nothing of ours")
+        decode_entries(b"nothing of ours")
 
 
 def test_the_last_good_list_of_a_name_replaces_the_one_before(kept: Policies) -> None:
@@ -83,7 +83,7 @@ def test_a_generation_comes_back_with_its_content(kept: Policies) -> None:
     assert newest is not None
     assert first is not None
     assert (newest.note, newest.number, first.block_serial) == ("second", 2, 7)
-    assert unpack(first.block) == entries
+    assert decode_entries(first.block) == entries
 
 
 def test_updates_are_bounded_and_given_newest_first(kept: Policies) -> None:
@@ -139,7 +139,7 @@ def test_a_flipped_bit_is_damage_and_never_another_address(data: st.DataObject) 
     at = data.draw(st.integers(0, len(content) * 8 - 1))
     content[at // 8] ^= 1 << at % 8
     try:
-        found = unpack(bytes(content))
+        found = decode_entries(bytes(content))
     except ValueError:
         return
     assert found == Entries.of([f"20.0.{n}.7" for n in range(200)])

@@ -17,7 +17,7 @@ from tscm.risks import Consent, Risk
 from tscm.spool.figures import LogFigures
 from tscm.standing import Verdict, row_of
 from tscm.state import DeviceState, NodeFigures, Watched, WatchedDevice
-from tscm.store.generations import unpack
+from tscm.store.generations import decode_entries
 from tscm.update.answers import Explanation
 from tscm.update.figures import UpdateFigures, UpdateRecord
 from tscm.update.records import GenerationPurged
@@ -145,7 +145,7 @@ def test_what_a_purge_left_is_never_put_back_as_a_policy(loaded: Bench) -> None:
     loaded.service.resume("one")
     loaded.service.upheaval("one", {"199002": loaded.clock.seconds()})
     loaded.clock.advance(5)
-    assert unpack(loaded.service.questions.generation("one").block).cidrs() == [
+    assert decode_entries(loaded.service.questions.generation("one").block).cidrs() == [
         "20.0.0.1/32",
         f"{LISTED}/32",
     ]

@@ -29,7 +29,7 @@ from tscm.store.policies import Policies
 from tscm.update.outcome import UpdateOutcome
 from tscm.update.service import UpdateService
 from tscm.update.turns import MAX_LENT
-from tscm.update.ways import Ways
+from tscm.update.ways import Gateways
 
 reactor: Any = global_reactor
 DEVICES = 50
@@ -113,7 +113,7 @@ async def fifty(tmp_path: Path) -> AsyncIterator[Fifty]:
     world.publish(block=ENTRIES)
     threads = Threads(reactor, world.node.policy.parallel_updates + MAX_LENT, "tscm-test")
     threads.startService()
-    ways = Ways(fetch=world.fetch, opener=world.open, resolve=lambda _: (), now=reactor.seconds)
+    ways = Gateways(fetch=world.fetch, opener=world.open, resolve=lambda _: (), now=reactor.seconds)
     updates = UpdateService(reactor, threads, world.node, Policies(store), ways)
     for name, one in firewalls.items():
         updates.set_device(settings_for(one.asa, name=name))

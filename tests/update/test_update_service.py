@@ -32,7 +32,7 @@ from tscm.retrieve.sources import ListSource
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.store.database import Store, StoreUnusable
-from tscm.store.generations import StoredDamaged, unpack
+from tscm.store.generations import StoredDamaged, decode_entries
 from tscm.store.policies import Policies
 from tscm.update.answers import Listed, NotHeld
 from tscm.update.figures import UpdateCounts
@@ -40,7 +40,7 @@ from tscm.update.inquiry import NoCidr
 from tscm.update.records import GenerationUnknown
 from tscm.update.service import UpdateService
 from tscm.update.turns import Asker
-from tscm.update.ways import Ways
+from tscm.update.ways import Gateways
 
 HOUR = 3600.0
 
@@ -139,7 +139,7 @@ class Bench:
             self.threads,  # type: ignore[arg-type]  # a twin with the one method that is used
             node,
             self.policies,
-            Ways(
+            Gateways(
                 fetch=self.fetch,
                 opener=self.open,
                 resolve=lambda name: (),
@@ -240,7 +240,7 @@ def test_an_update_on_demand_is_kept_with_its_generation(bench: Bench) -> None:
     outcome = result(bench.service.update_now("one", ignore))
     assert (outcome.result, outcome.generation_number) == ("changed", 1)
     kept = bench.service.questions.generation("one")
-    assert unpack(kept.block).cidrs() == ["20.0.0.1/32", "20.0.0.9/32"]
+    assert decode_entries(kept.block).cidrs() == ["20.0.0.1/32", "20.0.0.9/32"]
     figures = bench.service.figures("one")
     last = figures.last_update
     assert last is not None
@@ -863,14 +863,14 @@ def test_what_many_devices_hold_is_unpacked_once(
 
     def noted(content: bytes) -> Entries:
         opened.append(content)
-        return unpack(content)
+        return decode_entries(content)
 
     names = [f"fw{number}" for number in range(30)]
     for name in names:
         bench.add(name)
         result(bench.service.update_now(name, ignore))
-    monkeypatch.setattr("tscm.update.inquiry.unpack", noted)
-    monkeypatch.setattr("tscm.store.generations.unpack", noted)
+    monkeypatch.setattr("tscm.update.inquiry.decode_entries", noted)
+    monkeypatch.setattr("tscm.store.generations.decode_entries", noted)
     found = why_each(bench, names, "20.0.0.1")
     assert {one.verdict for one in found.values()} == {"blocked"}
     assert len(opened) == 4, "two lists, as published and as in force"

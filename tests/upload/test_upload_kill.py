@@ -98,9 +98,9 @@ class Life:
 
     def send_asides(self) -> None:
         listed: list[Any] = []
-        self.service.set_aside().addCallback(listed.extend)
+        self.service.rejected_batches().addCallback(listed.extend)
         for one in listed:
-            assert self.when(self.service.send_aside(one.key))
+            assert self.when(self.service.resend_rejected(one.key))
 
 
 def begin(folder: Path, store: Store, disk: Disk) -> Life:

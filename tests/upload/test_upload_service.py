@@ -229,13 +229,13 @@ async def test_a_line_that_is_too_large_alone_is_set_aside(
     service = bench.service()
     outcome = await bench.send(service)
     assert (outcome.lines, outcome.aside) == (2, 1)
-    (aside,) = await service.set_aside()
+    (aside,) = await service.rejected_batches()
     assert aside.lines == 1
     assert bench.log.position.offset == bench.log.end
     server.late = stored
-    assert (await service.send_aside(aside.key)).lines == 1
+    assert (await service.resend_rejected(aside.key)).lines == 1
     assert unpacked(server.requests[-1]) == huge
-    assert await service.set_aside() == []
+    assert await service.rejected_batches() == []
 
 
 @pytest_twisted.ensureDeferred
@@ -254,7 +254,7 @@ async def test_a_bad_batch_is_set_aside_and_does_not_block_the_line(
     bench.log.append(hit(1))
     outcome = await bench.send(service)
     assert outcome.lines == 1
-    assert [one.cause for one in await service.set_aside()] == [
+    assert [one.cause for one in await service.rejected_batches()] == [
         "the log service returned: scripted 400 (400)"
     ]
     assert service.figures().set_aside == 1
@@ -441,14 +441,14 @@ async def test_what_was_set_aside_can_be_given_up(bench: Bench, server: Scripted
         with pytest.raises(UploadFailed):
             await bench.send(service)
     await bench.send(service)
-    (aside,) = await service.set_aside()
+    (aside,) = await service.rejected_batches()
     with pytest.raises(UploadFailed, match="scripted 400"):
-        await service.send_aside(aside.key)
-    assert await service.set_aside() == [aside]
-    assert await Deferred.fromCoroutine(service.forget_aside(aside.key)) == aside
-    assert await service.set_aside() == []
+        await service.resend_rejected(aside.key)
+    assert await service.rejected_batches() == [aside]
+    assert await Deferred.fromCoroutine(service.discard_rejected(aside.key)) == aside
+    assert await service.rejected_batches() == []
     assert service.figures().set_aside == 0
-    for gone in (service.send_aside(aside.key), service.send_aside("../../key")):
+    for gone in (service.resend_rejected(aside.key), service.resend_rejected("../../key")):
         with pytest.raises(UploadFailed, match="no rejected batch"):
             await gone
 

@@ -196,12 +196,12 @@ def _search(
 ) -> int:
     """How many lines of one log fit."""
     from tscm.spool.disk import Disk
-    from tscm.spool.tools_export import Wanted, export_passages
+    from tscm.spool.tools_export import ExportFilter, export_passages
 
     before = found.total
     if before == found.most:
         return 0
-    wanted = Wanted(since=since, until=until, unknown=True)
+    wanted = ExportFilter(since=since, until=until, unknown=True)
     try:
         take = partial(found.take, name)
         result = export_passages(Disk(), session.layout.logs, name, take, wanted)

@@ -476,9 +476,9 @@ def export(
     Export lines of a log, oldest first, as stored.
     """
     from tscm.spool.disk import Disk
-    from tscm.spool.tools_export import Passage, Wanted, export_log, export_passages
+    from tscm.spool.tools_export import ExportFilter, Passage, export_log, export_passages
 
-    wanted = Wanted(since=since, until=until, sender=sender, unknown=unknown)
+    wanted = ExportFilter(since=since, until=until, sender=sender, unknown=unknown)
     log = known_log(session.layout, name)
     with _output(output) as write:
         if json_output:

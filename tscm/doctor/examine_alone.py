@@ -34,15 +34,15 @@ def doctor_device(layout: Layout, name: str, report: Report) -> Findings:
     from tscm.retrieve.sources import Fetcher
 
     try:
-        patient = read_snapshot(layout, name)
+        snapshot = read_snapshot(layout, name)
     except NoSuchDevice:
         raise
     except TscmError as error:
         return Findings(findings=tuple(unreadable(name, error)))
 
     def opener() -> Driver:
-        return kind_of(patient.settings).connect(patient.settings, patient.node)
+        return kind_of(snapshot.settings).connect(snapshot.settings, snapshot.node)
 
-    look = look_around(layout, patient, Fetcher(layout), report)
-    look.firewall = look_inside(patient, opener, report)
-    return Findings(findings=tuple(judge_device(patient, look, time())))
+    look = look_around(layout, snapshot, Fetcher(layout), report)
+    look.firewall = look_inside(snapshot, opener, report)
+    return Findings(findings=tuple(judge_device(snapshot, look, time())))

@@ -17,12 +17,12 @@ from attrs import evolve
 
 from tscm.events.brief import met
 from tscm.events.rollups import ACTIONS, HOUR_SECONDS
-from tscm.events.sums import Wanted, distinct, spelt
+from tscm.events.sums import Query, distinct, labels
 from tscm.model import Cidr
 from tscm.policy.by_hand import LIST_NAME
 from tscm.policy.presence import presence
 from tscm.policy.standing import Met, Seen, Since, Standing
-from tscm.store.generations import unpacked
+from tscm.store.generations import decompress
 from tscm.store.reading import read_only
 
 SHOWN = 20
@@ -100,14 +100,14 @@ def _presence(packed: bytes, asked: Cidr, known: dict[bytes, str]) -> str:
     """How *asked* stands with a packed content.  `ValueError` where it is damaged."""
     digest = sha256(packed).digest()
     if digest not in known:
-        known[digest] = presence(unpacked(packed), asked)
+        known[digest] = presence(decompress(packed), asked)
     return known[digest]
 
 
 def _seen(connection: sqlite3.Connection, device: str, asked: IPv4Network | IPv6Network) -> Seen:
-    wanted = Wanted(device=_word(connection, device))
+    query = Query(device=_word(connection, device))
     count, entries = _counted(
-        connection, wanted, "entry", _entries_meeting(connection, wanted, asked)
+        connection, query, "entry", _entries_meeting(connection, query, asked)
     )
     host = asked.prefixlen == asked.max_prefixlen
     address = str(asked.network_address)
@@ -116,12 +116,12 @@ def _seen(connection: sqlite3.Connection, device: str, asked: IPv4Network | IPv6
         itself = [evolve(one, entry=None, outside=address) for one in entries]
     else:
         addresses = [_word(connection, address)] if host else []
-        _, itself = _counted(connection, wanted, "outside", addresses)
+        _, itself = _counted(connection, query, "outside", addresses)
     return Seen(entries=tuple(entries), count=count, address=tuple(itself))
 
 
 def _entries_meeting(
-    connection: sqlite3.Connection, wanted: Wanted, asked: IPv4Network | IPv6Network
+    connection: sqlite3.Connection, query: Query, asked: IPv4Network | IPv6Network
 ) -> list[int]:
     """The entries ever seen hitting that share an address with *asked*, as words."""
     around = [
@@ -130,7 +130,7 @@ def _entries_meeting(
     ]
     if asked.prefixlen == asked.max_prefixlen:
         return around
-    known = spelt(connection, distinct(connection, wanted, "entry").tolist())
+    known = labels(connection, distinct(connection, query, "entry").tolist())
     return around + [word for word, text in known.items() if _lies_in(text, asked)]
 
 
@@ -149,13 +149,13 @@ def _lies_in(text: str, asked: IPv4Network | IPv6Network) -> bool:
 
 
 def _counted(
-    connection: sqlite3.Connection, wanted: Wanted, column: str, words: Sequence[int]
+    connection: sqlite3.Connection, query: Query, column: str, words: Sequence[int]
 ) -> tuple[int, list[Met]]:
     """How many of *words* hit, by action and list, and those that hit most, with their hours."""
-    found = met(connection, wanted.device, column, sorted({word for word in words if word >= 0}))
+    found = met(connection, query.device, column, sorted({word for word in words if word >= 0}))
     most = np.argsort(-found.hits, kind="stable")[:SHOWN]
     shown = found.keys[:, most]
-    texts = spelt(connection, np.unique(shown[[0, 2]]).tolist())
+    texts = labels(connection, np.unique(shown[[0, 2]]).tolist())
     return len(found.hits), [
         Met(
             **{column: texts[word]},

@@ -22,7 +22,7 @@ from tscm.events.rollups import HOUR_SECONDS
 from tscm.events.shared_table import SharedTable
 from tscm.events.worker import ForceTable
 from tscm.spool.disk import Disk
-from tscm.spool.tools_export import Message, Passage, Wanted, export_passages
+from tscm.spool.tools_export import ExportFilter, Message, Passage, export_passages
 
 LINE_SHOWN = 4096
 """Characters of a line that are told."""
@@ -213,7 +213,7 @@ def search(
     """
     missing: list[str] = []
     ended, disk = None, Disk()
-    wanted = Wanted(since=since, until=until, unknown=since is None and until is None)
+    wanted = ExportFilter(since=since, until=until, unknown=since is None and until is None)
     with gathering.judging(SharedTable()):
         for log in devices:
             try:

@@ -69,7 +69,7 @@ class Pack:
             )  # fmt: skip
 
 
-def unpacked(connection: sqlite3.Connection, before_hour: int) -> list[tuple[int, int]]:
+def days_to_pack(connection: sqlite3.Connection, before_hour: int) -> list[tuple[int, int]]:
     """Devices and days that have rows from before that hour."""
     found: list[tuple[int, int]] = []
     device, hour = -1, 0

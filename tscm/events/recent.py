@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tscm.events.judge import BLOCKED
 from tscm.events.packs import DAY_HOURS
 from tscm.events.rollups import ACTIONS, HOUR_SECONDS
-from tscm.events.sums import Wanted, among, spelt, summed
+from tscm.events.sums import Query, among, labels, sum_by
 from tscm.policy.entries import Entries
 from tscm.policy.rank import Hits, hits_on
 from tscm.store.reading import read_only
@@ -42,8 +42,8 @@ def recent_hits(database: Path, device: str, now: float) -> Hits:
 
 def _by_entry(connection: sqlite3.Connection, device: int, first: int) -> dict[str, int]:
     blocked = among("action", [ACTIONS.index(BLOCKED)])
-    wanted = Wanted(device=device, first=first, conditions=(blocked,))
-    found = summed(connection, wanted, ("entry",))
+    wanted = Query(device=device, first=first, conditions=(blocked,))
+    found = sum_by(connection, wanted, ("entry",))
     (entries,) = found.keys.tolist()
-    texts = spelt(connection, entries)
+    texts = labels(connection, entries)
     return {texts[entry]: hits for entry, hits in zip(entries, found.hits.tolist(), strict=True)}

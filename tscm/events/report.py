@@ -20,7 +20,7 @@ from tscm.errors import Fault, SettingsFaulty
 from tscm.events.answers import EventReport
 from tscm.events.packs import WORDS
 from tscm.events.rollups import ACTIONS, DIRECTIONS, HOUR_SECONDS
-from tscm.events.sums import Among, Groups, Wanted, among, distinct, spelt, summed
+from tscm.events.sums import Among, Groups, Query, among, distinct, labels, sum_by
 from tscm.store.reading import read_only
 
 _DIGITS_MOST = 20
@@ -204,15 +204,15 @@ def _together(several: Sequence[Groups]) -> Groups:
 
 def _sums(connection: sqlite3.Connection, asked: Question) -> tuple[Groups, int, int]:
     """The groups of a question's device; how often it said that it stopped counting; lines that cannot be read."""
-    wanted = Wanted(
+    query = Query(
         device=_word(connection, asked.device),
         first=int(asked.since) // HOUR_SECONDS,
         last=ceil(asked.until / HOUR_SECONDS) - 1,
     )
-    wanted = evolve(wanted, conditions=tuple(_conditions(connection, wanted, asked)))
-    found = summed(connection, wanted, (asked.by,))
+    query = evolve(query, conditions=tuple(_conditions(connection, query, asked)))
+    found = sum_by(connection, query, (asked.by,))
     low, unread = connection.execute(
-        "SELECT low, unread FROM event_readers WHERE device = ?", (wanted.device,)
+        "SELECT low, unread FROM event_readers WHERE device = ?", (query.device,)
     ).fetchone() or (0, 0)
     return found, low, unread
 
@@ -248,7 +248,7 @@ def _answer(
 def _told(connection: sqlite3.Connection, by: str, keys: Sequence[int]) -> Iterator[Any]:
     """What stands in the answer for each of *keys*."""
     if by in WORDS:
-        texts = spelt(connection, keys)
+        texts = labels(connection, keys)
         return (texts[key] for key in keys)
     if by == "action":
         return (ACTIONS[key] for key in keys)
@@ -257,7 +257,7 @@ def _told(connection: sqlite3.Connection, by: str, keys: Sequence[int]) -> Itera
     return (key * HOUR_SECONDS if by == "hour" else key for key in keys)
 
 
-def _conditions(connection: sqlite3.Connection, wanted: Wanted, asked: Question) -> Iterator[Among]:
+def _conditions(connection: sqlite3.Connection, query: Query, asked: Question) -> Iterator[Among]:
     for column, names, word in (
         ("action", ACTIONS, asked.action),
         ("direction", DIRECTIONS, asked.direction),
@@ -269,7 +269,7 @@ def _conditions(connection: sqlite3.Connection, wanted: Wanted, asked: Question)
             yield among(column, [_word(connection, word)])
     for column, word in (("inside", asked.inside), ("outside", asked.outside)):
         if word is not None:
-            yield among(column, _within(connection, wanted, column, word))
+            yield among(column, _within(connection, query, column, word))
     if asked.ports:
         yield among("port", asked.ports)
     if asked.not_ports:
@@ -281,14 +281,12 @@ def _word(connection: sqlite3.Connection, text: str) -> int:
     return -1 if row is None else int(row[0])
 
 
-def _within(
-    connection: sqlite3.Connection, wanted: Wanted, column: str, word: str
-) -> Sequence[int]:
+def _within(connection: sqlite3.Connection, query: Query, column: str, word: str) -> Sequence[int]:
     """The texts for a host or a network, of those that occur in the column."""
     if "/" not in word:
         return [_word(connection, _spelt(word))]
     within = lies_in(ip_network(word, strict=False))
-    texts = spelt(connection, distinct(connection, wanted, column).tolist())
+    texts = labels(connection, distinct(connection, query, column).tolist())
     return [number for number, text in texts.items() if within(text)]
 
 

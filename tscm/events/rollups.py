@@ -15,7 +15,7 @@ from tscm.events import packs
 from tscm.events.first_hits import FirstHits, Journal
 from tscm.events.judge import ALLOWED, BLOCKED, INBOUND, OUTBOUND, Hit, Sum, Tally, parted
 from tscm.events.packs import KEYS, WORDS
-from tscm.events.sums import Wanted, summed
+from tscm.events.sums import Query, sum_by
 from tscm.model import Json
 
 ACTIONS = (BLOCKED, ALLOWED)
@@ -182,14 +182,14 @@ class Rollups:
     def _word(self, text: str | bytes) -> int:
         number = self._words.get(text)
         if number is None:
-            spelt = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+            word = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
             added = self._connection.execute(
-                "INSERT INTO words (text) VALUES (?) ON CONFLICT DO NOTHING RETURNING id", (spelt,)
+                "INSERT INTO words (text) VALUES (?) ON CONFLICT DO NOTHING RETURNING id", (word,)
             ).fetchone()
             (number,) = (
                 added
                 or self._connection.execute(
-                    "SELECT id FROM words WHERE text = ?", (spelt,)
+                    "SELECT id FROM words WHERE text = ?", (word,)
                 ).fetchone()
             )
             if len(self._words) >= _WORDS_KEPT:
@@ -197,9 +197,9 @@ class Rollups:
             self._words[text] = number
         return int(number)
 
-    def unpacked(self, before_hour: int) -> list[tuple[int, int]]:
+    def days_to_pack(self, before_hour: int) -> list[tuple[int, int]]:
         """Devices (by their number) and days that have rows of hours before that one."""
-        return packs.unpacked(self._connection, before_hour)
+        return packs.days_to_pack(self._connection, before_hour)
 
     def pack(self, device: int, day: int, before_hour: int) -> bool:
         """
@@ -267,7 +267,7 @@ class Rollups:
 
     def totals(self, device: str) -> Json:
         """What is counted of a device in all: by action, lines and hits."""
-        found = summed(self._connection, Wanted(device=self._known(device)), ("action",))
+        found = sum_by(self._connection, Query(device=self._known(device)), ("action",))
         return {
             ACTIONS[action]: {"lines": lines, "hits": hits}
             for action, lines, hits in zip(

@@ -18,7 +18,7 @@ from attrs import define, field, frozen
 from tscm.events.judge import applicable
 from tscm.policy.presence import Held
 from tscm.store.database import StoreUnusable
-from tscm.store.generations import unpacked
+from tscm.store.generations import decompress
 from tscm.store.reading import read_only
 from tscm.syslog.asa import policy_lines
 from tscm.syslog.asa_bulk import row_of_each
@@ -85,7 +85,7 @@ class ListedLines:
             if not rows:
                 return ()  # taken away since it was looked for
             block, allow = rows[0]
-            found = (Held.of(unpacked(block)), Held.of(unpacked(allow)))
+            found = (Held.of(decompress(block)), Held.of(decompress(allow)))
         self._held[number] = found
         while len(self._held) > _KEPT:
             self._held.popitem(last=False)

@@ -55,7 +55,7 @@ def among(column: str, values: Sequence[int], *, negated: bool = False) -> Among
 
 
 @frozen(kw_only=True, eq=False)
-class Wanted:
+class Query:
     """
     The roll-ups of a device from hour *first* to *last* that stand every condition.
     """
@@ -77,32 +77,32 @@ class Groups:
     hits: Numbers
 
 
-def summed(connection: sqlite3.Connection, wanted: Wanted, by: Sequence[str]) -> Groups:
+def sum_by(connection: sqlite3.Connection, query: Query, by: Sequence[str]) -> Groups:
     """
     Each combination of the columns *by* that occurs, and what it comes to; by rising keys.
     """
     found = _Found(len(by))
-    for day in days(connection, wanted.device, wanted.first, wanted.last):
-        _sum_day(_Day(connection, wanted.device, day), wanted, by, found)
-    found.add(*_sum_rows(connection, wanted, by))
+    for day in days(connection, query.device, query.first, query.last):
+        _sum_day(_Day(connection, query.device, day), query, by, found)
+    found.add(*_sum_rows(connection, query, by))
     return found.groups()
 
 
-def distinct(connection: sqlite3.Connection, wanted: Wanted, column: str) -> Numbers:
+def distinct(connection: sqlite3.Connection, query: Query, column: str) -> Numbers:
     """The values that a column has in these hours, and maybe some of the rest of their days."""
     parts = [
-        _Day(connection, wanted.device, day).kinds(column)
-        for day in days(connection, wanted.device, wanted.first, wanted.last)
+        _Day(connection, query.device, day).kinds(column)
+        for day in days(connection, query.device, query.first, query.last)
     ]
     rows = connection.execute(
         f"SELECT DISTINCT {column} FROM hits WHERE device = ? AND hour BETWEEN ? AND ?",  # noqa: S608 - a name of a column
-        (wanted.device, wanted.first, wanted.last),
+        (query.device, query.first, query.last),
     )
     parts.append(np.array([value for (value,) in rows], np.int64))
     return np.unique(np.concatenate(parts))
 
 
-def spelt(connection: sqlite3.Connection, words: Sequence[int]) -> dict[int, str]:
+def labels(connection: sqlite3.Connection, words: Sequence[int]) -> dict[int, str]:
     """The texts of these numbers."""
     return dict(
         connection.execute(
@@ -181,10 +181,10 @@ class _Day:
         return np.frombuffer(kinds, "<i8")
 
 
-def _sum_day(day: _Day, wanted: Wanted, by: Sequence[str], found: _Found) -> None:
+def _sum_day(day: _Day, query: Query, by: Sequence[str], found: _Found) -> None:
     tests: list[tuple[Column, Marks]] = []
     kept: dict[str, Marks] = {}
-    for name, marks in _marks(day, wanted):
+    for name, marks in _marks(day, query):
         if not marks.any():
             return
         if not marks.all():
@@ -209,11 +209,11 @@ def _sum_day(day: _Day, wanted: Wanted, by: Sequence[str], found: _Found) -> Non
     found.add(_keys(columns, shape, there), sums[:, there])
 
 
-def _marks(day: _Day, wanted: Wanted) -> Iterator[tuple[str, Marks]]:
+def _marks(day: _Day, query: Query) -> Iterator[tuple[str, Marks]]:
     """Each column that decides, and which of its values stand its condition."""
     hours = day.kinds("hour")
-    yield "hour", (hours >= wanted.first) & (hours <= wanted.last)
-    for condition in wanted.conditions:
+    yield "hour", (hours >= query.first) & (hours <= query.last)
+    for condition in query.conditions:
         yield condition.column, condition.of(day.kinds(condition.column))
 
 
@@ -314,13 +314,13 @@ class _Weights:
 
 
 def _sum_rows(
-    connection: sqlite3.Connection, wanted: Wanted, by: Sequence[str]
+    connection: sqlite3.Connection, query: Query, by: Sequence[str]
 ) -> tuple[Numbers, Numbers]:
     """The same of the rows that are not packed yet."""
     named = ", ".join(by)
     conditions = ["device = ? AND hour BETWEEN ? AND ?"]
-    values: list[Any] = [wanted.device, wanted.first, wanted.last]
-    for one in wanted.conditions:
+    values: list[Any] = [query.device, query.first, query.last]
+    for one in query.conditions:
         negated = "NOT " if one.negated else ""
         conditions.append(f"{one.column} {negated}IN (SELECT value FROM json_each(?))")  # noqa: S608
         values.append(json.dumps(one.values.tolist()))

@@ -31,7 +31,7 @@ from tscm.policy.entries import Entries
 from tscm.spool.disk import Disk
 from tscm.spool.text import read_stretch
 from tscm.store.database import open_database
-from tscm.store.generations import unpack
+from tscm.store.generations import decode_entries
 
 _ENTRIES_KEPT = 1_000_000
 """Entries that are kept ready to be asked, some 50 bytes each; a list over that all the same."""
@@ -145,8 +145,8 @@ def _digest(packed: Sequence[bytes | None]) -> bytes:
 
 def _parted(whole: bytes, lists: bytes | None) -> tuple[Entries, frozenset[Cidr]]:
     """Entries to match with, and which are there by hand; *lists* is None where none are."""
-    entries = unpack(whole)
-    return (entries, frozenset()) if lists is None else parted(entries, unpack(lists))
+    entries = decode_entries(whole)
+    return (entries, frozenset()) if lists is None else parted(entries, decode_entries(lists))
 
 
 @frozen
@@ -228,7 +228,7 @@ class Worker:
         """
         this_hour = int(self._now()) // HOUR_SECONDS
         if not self._unpacked:
-            self._unpacked = self._rollups.unpacked(this_hour)
+            self._unpacked = self._rollups.days_to_pack(this_hour)
         ends = time.monotonic() + _PACKING_SECONDS
         while self._unpacked:
             try:

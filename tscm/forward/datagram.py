@@ -22,7 +22,7 @@ from twisted.internet.interfaces import IReadWriteDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from tscm.forward.link import Address, Chunk, Ended, Reactor, Source, ended_by
+from tscm.forward.link import Address, Chunk, Disconnected, Reactor, Source, disconnect_reason
 from tscm.forward.outgoing import Outgoing, Sending, best_sender
 from tscm.forward.stream import send_queue
 
@@ -105,7 +105,7 @@ class DatagramLink:
             sock.connect(address)
         except OSError as error:
             self._timer = self._reactor.callLater(
-                0, self._end, ended_by(error.errno or 0, datagrams=True)
+                0, self._end, disconnect_reason(error.errno or 0, datagrams=True)
             )
             return
         self._reactor.addReader(self)
@@ -144,14 +144,18 @@ class DatagramLink:
             self._socket.recv(65536)
         except OSError as error:
             if error.errno not in _BLOCKED:
-                self._end(ended_by(error.errno or 0, datagrams=True))
+                self._end(disconnect_reason(error.errno or 0, datagrams=True))
         return None
 
     def connectionLost(self, _: Failure) -> None:
         """The reactor saw an error wait at the socket."""
         if not self._ended:
             code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            self._end(ended_by(code, datagrams=True) if code else Ended("connection failed"))
+            self._end(
+                disconnect_reason(code, datagrams=True)
+                if code
+                else Disconnected("connection failed")
+            )
 
     def _pump(self) -> None:
         """Send one burst; the timer for the next is set, unless nothing waits or the socket is full."""
@@ -183,7 +187,7 @@ class DatagramLink:
                 self._source.dropped()
                 return True
             return not error or self._goes_on_after(error)
-        self._end(ended_by(error))
+        self._end(disconnect_reason(error))
         return False
 
     def _pull(self) -> bool:
@@ -224,7 +228,7 @@ class DatagramLink:
         wait = self._due - self._reactor.seconds()
         return wait if wait > _TICK_SECONDS else _TICK_SECONDS * (self._rate < _UNPACED)
 
-    def left(self) -> int:
+    def acknowledged_position(self) -> int:
         """Datagrams that left the socket's queue and about which no error came back in time."""
         if self._ended:
             return self._left
@@ -247,9 +251,9 @@ class DatagramLink:
 
     def close(self, sentence: str = "") -> None:
         """End now."""
-        self._end(Ended(sentence, stopped=not sentence))
+        self._end(Disconnected(sentence, stopped=not sentence))
 
-    def _end(self, ended: Ended) -> None:
+    def _end(self, ended: Disconnected) -> None:
         if self._ended:
             return
         self._ended = True
@@ -260,4 +264,4 @@ class DatagramLink:
         self._reactor.removeWriter(self)
         self._outgoing = self._sending(Chunk())
         self._socket.close()
-        self._source.ended(ended)
+        self._source.disconnected(ended)

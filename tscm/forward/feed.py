@@ -45,17 +45,17 @@ class Feed:
 
     def __attrs_post_init__(self) -> None:
         self._next = self.reader.position.offset
-        self.begin()
+        self.connection_started()
 
-    def begin(self) -> None:
+    def connection_started(self) -> None:
         """A connection begins."""
         self._window = Window(self._keep_bytes, self._keep_seconds)
         self._counted = self.reader.position.offset
 
-    def end(self, *, reset: bool) -> None:
+    def connection_ended(self, *, reset: bool) -> None:
         """A connection is over; what it leaves in doubt goes to the next one."""
         self._next = self._window.resume_at(self.reader.position.offset, reset=reset)
-        self.begin()
+        self.connection_started()
 
     def more(self, position: int) -> Chunk | None:
         """The next chunk of the log; None when there is none, or too much is on its way."""
@@ -89,7 +89,7 @@ class Feed:
         """Blocks are to be read from now on: the kernel could not send one itself."""
         self._untouched = False
 
-    def settle(self, position: int, now: float) -> bool:
+    def confirm_sent(self, position: int, now: float) -> bool:
         """
         Confirm what has left this host by *position* of the connection; whether anything had.
 

@@ -16,7 +16,7 @@ Address = tuple[int, tuple[Any, ...]]
 
 
 @frozen
-class Ended:
+class Disconnected:
     """
     Why a connection is over.
 
@@ -100,7 +100,7 @@ class Source(Protocol):
     def dropped(self) -> None:
         """A datagram cannot be sent at all on this path, in fragments neither."""
 
-    def ended(self, ended: Ended) -> None:
+    def disconnected(self, ended: Disconnected) -> None:
         """The connection is over; called once, last of all."""
 
 
@@ -115,7 +115,7 @@ class Link(Protocol):
     def wake(self) -> None:
         """The source may have more."""
 
-    def left(self) -> int:
+    def acknowledged_position(self) -> int:
         """Up to which position everything is known to have left this host."""
 
     def finish(self) -> None:
@@ -155,8 +155,8 @@ _DATAGRAM_SENTENCES = {
 }
 
 
-def ended_by(code: int, *, datagrams: bool = False) -> Ended:
+def disconnect_reason(code: int, *, datagrams: bool = False) -> Disconnected:
     """The end that an error number of the kernel means, in words that name no address."""
     special = _DATAGRAM_SENTENCES.get(code) if datagrams else None
     sentence = special or _SENTENCES.get(code) or f"connection failed: {os.strerror(code)}"
-    return Ended(sentence, reset=code in _RESETS)
+    return Disconnected(sentence, reset=code in _RESETS)

@@ -21,7 +21,7 @@ from tscm.forward.content import shape_of
 from tscm.forward.datagram import DatagramLink
 from tscm.forward.feed import Feed
 from tscm.forward.figures import ForwardFigures, ForwardState
-from tscm.forward.link import Address, Chunk, Ended, Link, Reactor
+from tscm.forward.link import Address, Chunk, Disconnected, Link, Reactor
 from tscm.forward.resolve import Resolver, Whereabouts
 from tscm.forward.stream import StreamLink
 from tscm.forward.target import Target
@@ -63,7 +63,7 @@ class ForwardService(Service):
     _feed: Feed = field(init=False)
     _whereabouts: Whereabouts = field(init=False)
     _link: Link | None = field(default=None, init=False)
-    _link_ended: Deferred[Ended] | None = field(default=None, init=False)
+    _link_ended: Deferred[Disconnected] | None = field(default=None, init=False)
     _run: Deferred[None] | None = field(default=None, init=False)
     _pause: Deferred[Any] | None = field(default=None, init=False)
     _reading: ReaderLoop = field(init=False)
@@ -152,13 +152,13 @@ class ForwardService(Service):
                     device=self._reader.device,
                     target=str(self.target),
                 )
-                self._let_go()
-                self._failed(Ended("hit an internal error; see the manager's log"))
+                self._disconnect()
+                self._failed(Disconnected("hit an internal error; see the manager's log"))
             if self.running:
                 await self._rest()
         self._state = ForwardState.OFF
 
-    async def _once(self) -> Ended:
+    async def _once(self) -> Disconnected:
         """From a name to the end of one connection."""
         self._state = ForwardState.RESOLVING
         try:
@@ -166,12 +166,12 @@ class ForwardService(Service):
                 self._context = await self._wait(self._threads.run(tls_context, self.target))
             address = await self._wait(self._whereabouts.next_address())
         except TlsUnusable as error:
-            return Ended(f"cannot be used: {error.strerror}")
+            return Disconnected(f"cannot be used: {error.strerror}")
         except OSError as error:
-            return Ended(f"has a name that does not resolve: {error.strerror or error}")
+            return Disconnected(f"has a name that does not resolve: {error.strerror or error}")
         own = self._loop(address)
         if own is not None:
-            return Ended(own)
+            return Disconnected(own)
         return await self._use(address)
 
     def _loop(self, address: Address) -> str | None:
@@ -196,32 +196,32 @@ class ForwardService(Service):
             if loop is not None:
                 self._link.close(loop)
 
-    async def _use(self, address: Address) -> Ended:
+    async def _use(self, address: Address) -> Disconnected:
         """One connection, from its opening to its end."""
         self._state, self._address = ForwardState.CONNECTING, address
-        self._feed.begin()
+        self._feed.connection_started()
         self._sent_before = self._feed.sent
-        ended: Deferred[Ended] = Deferred()
+        ended: Deferred[Disconnected] = Deferred()
         self._link_ended = ended
         self._link = self._open(address)
         try:
             self._link.open()
         except OSError as error:  # no descriptor is left, or the host lacks this address family
-            why = Ended(f"is unreachable from this host: {error.strerror or error}")
+            why = Disconnected(f"is unreachable from this host: {error.strerror or error}")
         else:
             why = await ended
         if self._stuck():
             self._connected_at = None  # it proved nothing, however long it lived
         self._nothing_waited = not self._feed.backlog_bytes
-        self._let_go()
-        self._feed.end(reset=why.reset)
+        self._disconnect()
+        self._feed.connection_ended(reset=why.reset)
         return why
 
     def _stuck(self) -> bool:
         """Whether the target takes connections and reads nothing: the back-off goes on growing then."""
         return not self._feed.idle and self._reactor.seconds() - self._moved_at > _PROVEN_SECONDS
 
-    def _let_go(self) -> None:
+    def _disconnect(self) -> None:
         self._link = None
         for timer in (self._settling, self._looking):
             if timer is not None and timer.active():
@@ -244,7 +244,7 @@ class ForwardService(Service):
             )
         return StreamLink(self._reactor, self, address, *limits)
 
-    def _failed(self, why: Ended) -> None:
+    def _failed(self, why: Disconnected) -> None:
         reading = self._reading
         if self._has_proven():
             reading.trouble = reading.trouble.over()
@@ -301,7 +301,7 @@ class ForwardService(Service):
             if self._settling is None:
                 self._settle_seconds = _SETTLE_SECONDS
                 self._moved_at = self._reactor.seconds()
-                self._settling = self._reactor.callLater(_SETTLE_SECONDS, self._settle)
+                self._settling = self._reactor.callLater(_SETTLE_SECONDS, self._confirm_sent)
             return chunk
         self._reading.watch()
         return None
@@ -327,7 +327,7 @@ class ForwardService(Service):
         """See `Source`."""
         self._dropped += 1
 
-    def ended(self, ended: Ended) -> None:
+    def disconnected(self, ended: Disconnected) -> None:
         """See `Source`."""
         assert self._link_ended is not None
         self._link_ended.callback(ended)
@@ -335,9 +335,9 @@ class ForwardService(Service):
     # -- where a name leads -----------------------------------------------------
 
     def _look_later(self) -> None:
-        self._looking = self._reactor.callLater(self._resolve_seconds, self._look_again)
+        self._looking = self._reactor.callLater(self._resolve_seconds, self._resolve_again)
 
-    def _look_again(self) -> None:
+    def _resolve_again(self) -> None:
         """
         Over UDP nothing tells that nobody is at an address any more, so its name is asked for again.
         """
@@ -382,7 +382,7 @@ class ForwardService(Service):
         if self._link is not None and self._state is ForwardState.CONNECTED:
             self._link.wake()
 
-    def _settle(self) -> None:
+    def _confirm_sent(self) -> None:
         """Ask what has left; more often while it moves."""
         self._settling = None
         if self._link is None:
@@ -398,12 +398,12 @@ class ForwardService(Service):
         else:
             self._settle_seconds = min(_SETTLE_MOST, self._settle_seconds * 1.5)
         if not self._feed.idle:
-            self._settling = self._reactor.callLater(self._settle_seconds, self._settle)
+            self._settling = self._reactor.callLater(self._settle_seconds, self._confirm_sent)
 
     def _left(self, now: float) -> bool:
         assert self._link is not None
         try:
-            return self._feed.settle(self._link.left(), now)
+            return self._feed.confirm_sent(self._link.acknowledged_position(), now)
         except OSError as error:
             self._link.close(
                 "is connected, but this host cannot save its position: "

@@ -19,7 +19,7 @@ from twisted.internet.interfaces import IReadWriteDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from tscm.forward.link import Address, Ended, Reactor, Source, ended_by
+from tscm.forward.link import Address, Disconnected, Reactor, Source, disconnect_reason
 from tscm.model import Extent
 
 _BURST_SECONDS = 0.003  # how long one connection may go on in one turn of the reactor
@@ -87,7 +87,7 @@ class StreamLink:
         self._limit = self._reactor.callLater(
             self._connect_seconds,
             self._end,
-            Ended(
+            Disconnected(
                 "does not respond; the host is down, or a firewall on the path drops the packets"
             ),
         )
@@ -97,7 +97,7 @@ class StreamLink:
             pass
         except OSError as error:
             self._limit.cancel()
-            self._limit = self._reactor.callLater(0, self._end, ended_by(error.errno or 0))
+            self._limit = self._reactor.callLater(0, self._end, disconnect_reason(error.errno or 0))
             return
         self._reactor.addReader(self)
         self._reactor.addWriter(self)
@@ -119,7 +119,7 @@ class StreamLink:
         except _BLOCKED:
             return None
         except OSError as error:
-            self._end(ended_by(error.errno or 0))
+            self._end(disconnect_reason(error.errno or 0))
             return None
         if data:
             self._heard(data)
@@ -130,7 +130,7 @@ class StreamLink:
     def _peer_ended(self) -> None:
         """The peer sends nothing any more; whether it still takes lines has to be seen."""
         if self._connecting or self._limit is not None:
-            self._end(Ended("closed the connection"))
+            self._end(Disconnected("closed the connection"))
         elif self._watching is None and not self._ended:
             self._reactor.removeReader(self)  # it would be ready for ever
             self._left_then = self._left_last = self._acknowledged()
@@ -144,9 +144,9 @@ class StreamLink:
             self._left_last, self._moved_at = left, now
         idle = left == self._taken and not self._finishing
         if self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE:
-            self._end(Ended("closed the connection", reset=True))
+            self._end(Disconnected("closed the connection", reset=True))
         elif idle and now - self._moved_at >= _HALF_CLOSED_IDLE:
-            self._end(Ended("closed the connection", idle=True))
+            self._end(Disconnected("closed the connection", idle=True))
         else:
             self._watching = self._reactor.callLater(_HALF_CLOSED_LOOK, self._watch)
 
@@ -172,7 +172,7 @@ class StreamLink:
         except _BLOCKED:
             pass
         except OSError as error:
-            self._end(ended_by(error.errno or 0))
+            self._end(disconnect_reason(error.errno or 0))
         return None
 
     def _send_extent(self, extent: Extent) -> None:
@@ -187,7 +187,7 @@ class StreamLink:
         if not count:  # no such file system, or the file is shorter than the index says
             self._source.unsendable()
             self._end(
-                Ended(
+                Disconnected(
                     "is connected, but the log could not be sent directly; sending it by reads instead"
                 )
             )
@@ -222,7 +222,7 @@ class StreamLink:
     def _has_connected(self) -> bool:
         code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
-            self._end(ended_by(code))
+            self._end(disconnect_reason(code))
             return False
         self._connecting = False
         self._established()
@@ -244,7 +244,7 @@ class StreamLink:
         if not self._ended and not self._connecting:
             self._reactor.addWriter(self)
 
-    def left(self) -> int:
+    def acknowledged_position(self) -> int:
         """Bytes that the peer's kernel has acknowledged."""
         if self._ended or self._connecting:
             return 0
@@ -264,22 +264,24 @@ class StreamLink:
 
     def close(self, sentence: str = "") -> None:
         """End now; what lies in the send queue the kernel still sends."""
-        self._end(Ended(sentence, stopped=not sentence))
+        self._end(Disconnected(sentence, stopped=not sentence))
 
     def connectionLost(self, _: Failure) -> None:
         """The reactor saw an error or hang-up on the socket before we did."""
         if self._ended:
             return
         code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        self._end(ended_by(code) if code else Ended("closed the connection"))
+        self._end(disconnect_reason(code) if code else Disconnected("closed the connection"))
 
-    def _end(self, ended: Ended) -> None:
+    def _end(self, ended: Disconnected) -> None:
         if self._ended:
             return
         if self._watching is not None and not ended.stopped:
             # A peer that had closed for good read all that it acknowledged, and nothing after.
             went_on = self._acknowledged() > self._left_then
-            ended = Ended("closed the connection", reset=ended.reset and went_on, idle=ended.idle)
+            ended = Disconnected(
+                "closed the connection", reset=ended.reset and went_on, idle=ended.idle
+            )
         self._ended = True
         for timer in (self._limit, self._watching):
             if timer is not None and timer.active():
@@ -290,4 +292,4 @@ class StreamLink:
         self._rest = memoryview(b"")
         self._drop_extent()
         self._socket.close()
-        self._source.ended(ended)
+        self._source.disconnected(ended)

@@ -14,7 +14,7 @@ from collections import deque
 from attrs import define, field
 
 from tscm.base.safe_files import open_regular, trusting
-from tscm.forward.link import Ended
+from tscm.forward.link import Disconnected
 from tscm.forward.stream import StreamLink
 from tscm.forward.target import Target
 
@@ -81,7 +81,7 @@ class TlsLink(StreamLink):
         except ssl.SSLCertVerificationError as error:
             self._send_rest()
             self._end(
-                Ended(
+                Disconnected(
                     "presented an untrusted certificate: "
                     f"{error.verify_message.rstrip('.')}; check its name and the CA file "
                     "of the target"
@@ -90,7 +90,7 @@ class TlsLink(StreamLink):
             return
         except ssl.SSLError as error:
             self._send_rest()
-            self._end(Ended(f"failed TLS negotiation: {error.reason or error}"))
+            self._end(Disconnected(f"failed TLS negotiation: {error.reason or error}"))
             return
         else:
             self._handshaking = False
@@ -112,7 +112,9 @@ class TlsLink(StreamLink):
                 self._reactor.addWriter(self)
             return
         except ssl.SSLError as error:
-            self._end(Ended(f"aborted the TLS connection: {error.reason or error}", reset=True))
+            self._end(
+                Disconnected(f"aborted the TLS connection: {error.reason or error}", reset=True)
+            )
             return
         self._peer_ended()
 
@@ -139,9 +141,9 @@ class TlsLink(StreamLink):
         if not self._handshaking:
             super().wake()
 
-    def left(self) -> int:
+    def acknowledged_position(self) -> int:
         """Bytes of lines whose records the peer's kernel has acknowledged."""
-        records = super().left()
+        records = super().acknowledged_position()
         while self._ends and self._ends[0][0] <= records:
             self._left = self._ends.popleft()[1]
         return self._left

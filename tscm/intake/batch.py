@@ -99,16 +99,16 @@ class PlainDrain:
             empty += closed.empty
             cut += closed.cut
             if closed.lines is not None:
-                senders.append(SenderLines(packed(host), closed.lines))
+                senders.append(SenderLines(address_key(host), closed.lines))
         return Batch(senders, datagrams, empty, cut, more)
 
 
-def packed(address: str) -> bytes:
+def address_key(address: str) -> bytes:
     """4 bytes of an IPv4 address, 16 of an IPv6 one; its zone goes."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     return socket.inet_pton(family, address.partition("%")[0])
 
 
-def unpacked(key: bytes) -> str:
-    """The address that `packed` was given."""
+def address_from_key(key: bytes) -> str:
+    """The address that `address_key` was given."""
     return socket.inet_ntop(socket.AF_INET if len(key) == 4 else socket.AF_INET6, key)

@@ -62,7 +62,7 @@ class Delivery:
                 continue
             route = self.senders.route_with(address, certificate)
             if route is None:
-                self._stranger(account, Cause.UNKNOWN_SENDER, address, lines, now)
+                self._unknown_sender(account, Cause.UNKNOWN_SENDER, address, lines, now)
             elif isinstance(route, str):
                 if not certificate and self.senders.may_bring("", route):
                     self._keep_known(address, route)
@@ -71,7 +71,7 @@ class Delivery:
                 for device, part in _sorted_out(route, lines):
                     if device is None:
                         cause = Cause.UNKNOWN_BEHIND_RELAY
-                        self._stranger(account, cause, address, part, now)
+                        self._unknown_sender(account, cause, address, part, now)
                     else:
                         _add(runs, device, address, part)
         pins = self.senders.pins
@@ -132,7 +132,7 @@ class Delivery:
                 times=self.faults,
             )
 
-    def _stranger(
+    def _unknown_sender(
         self, account: Account, cause: Cause, address: str, lines: Lines, now: float
     ) -> None:
         account.drop(cause, lines.count)

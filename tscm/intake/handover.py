@@ -25,7 +25,7 @@ _MAX_STATES = 512 << 20
 
 
 @frozen
-class Kept:
+class RestoredConnection:
     """A connection that came over a restart."""
 
     connection: socket.socket
@@ -62,7 +62,7 @@ def hand_over(notifier: Notifier, streams: Sequence[tuple[int, StreamState]]) ->
     return {fd for name, fd in taken.items() if notifier.keep(fd, name)}
 
 
-def take_over(found: Sequence[Inherited], notifier: Notifier) -> list[Kept]:
+def take_over(found: Sequence[Inherited], notifier: Notifier) -> list[RestoredConnection]:
     """
     The connections among *found*; systemd is told to forget its copies.
 
@@ -70,7 +70,7 @@ def take_over(found: Sequence[Inherited], notifier: Notifier) -> list[Kept]:
     its line and not the connection.
     """
     states: Mapping[str, Any] = {}
-    kept: list[Kept] = []
+    kept: list[RestoredConnection] = []
     for one in found:
         if one.name == _STATES:
             states = _read(one.fd)
@@ -87,7 +87,7 @@ def take_over(found: Sequence[Inherited], notifier: Notifier) -> list[Kept]:
         except (OSError, IndexError):
             os.close(one.fd)
             continue
-        kept.append(Kept(connection, port, _state(states.get(one.name))))
+        kept.append(RestoredConnection(connection, port, _state(states.get(one.name))))
     return kept
 
 

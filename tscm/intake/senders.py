@@ -229,8 +229,8 @@ class SenderTable:
                 self.strangers.forget(address)
             self._changed()
 
-    def look_again(self) -> None:
-        """Let listeners ask anew for every sender: what they may do with strangers has changed."""
+    def invalidate_permissions(self) -> None:
+        """Let listeners ask again for every sender: what they may do with strangers has changed."""
         self._changed()
 
     def figures(self) -> SenderFigures:

@@ -133,7 +133,7 @@ class IntakeService(Service):
             quota = bounds.quarantine_kb * 1024
             self._quarantine = QuarantineLog(self.quarantine_file, quota, strangers.may_keep)
         self._delivery.quarantine = self._quarantine
-        self.senders.look_again()
+        self.senders.invalidate_permissions()
 
     def privilegedStartService(self) -> None:
         """Bind every listener, or none: raises `ListenerUnavailable`."""

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from tscm.base.clock import wall_seconds
 from tscm.intake import sockets
 from tscm.intake.account import Account, Cause
-from tscm.intake.batch import Batch, Drain, unpacked
+from tscm.intake.batch import Batch, Drain, address_from_key
 from tscm.intake.figures import SocketFigures
 from tscm.intake.memory import give_back, prepare
 from tscm.intake.senders import normal_address
@@ -73,7 +73,7 @@ class Pace:
 
 @lru_cache(maxsize=1 << 14)
 def _address(key: bytes) -> str:
-    return normal_address(unpacked(key))
+    return normal_address(address_from_key(key))
 
 
 def _is_large(batch: Batch) -> bool:

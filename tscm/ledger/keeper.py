@@ -58,7 +58,7 @@ class LedgerKeeper(MultiService):
     _strangers: Callable[[], Mapping[str, int]]
     _logs: Callable[[], Mapping[str, int]]
     _lost: Callable[[], Mapping[str, int]]
-    _check: Callable[[], Balance]
+    _balance: Callable[[], Balance]
     fault: str = field(default="", init=False)
     """Why the book cannot be written."""
     unbalanced: str = field(default="", init=False)
@@ -83,7 +83,7 @@ class LedgerKeeper(MultiService):
         self._book = Book.new(0.0)
         for interval, job, label in (
             (NOTE_SECONDS, self._note, "ledger checkpoint"),
-            (CHECK_SECONDS, self._look, "ledger check"),
+            (CHECK_SECONDS, self._check, "ledger check"),
         ):
             PeriodicService(self._clock, interval, job, label, interval).setServiceParent(self)
 
@@ -218,10 +218,10 @@ class LedgerKeeper(MultiService):
             self._log.error("cannot write the ledger: {error}", error=str(error))
         self.fault = f"cannot write the ledger: {error}"
 
-    async def _look(self) -> None:
-        self.take(self._check())
+    async def _check(self) -> None:
+        self.update_alarm(self._balance())
 
-    def take(self, balance: Balance) -> None:
+    def update_alarm(self, balance: Balance) -> None:
         """Raise or lower the alarm by what a balance says."""
         said = "; ".join(differences_of(balance))
         if said and not self.unbalanced:

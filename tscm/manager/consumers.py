@@ -133,9 +133,9 @@ class DeviceConsumers:
         return users_of(self.settings, self._means.node)
 
     @property
-    def set_aside(self) -> dict[str, int]:
+    def rejected_counts(self) -> dict[str, int]:
         """Batches that were refused for good, by the name of the reader that they came from."""
-        kept = 0 if self.upload is None else self.upload.kept_aside
+        kept = 0 if self.upload is None else self.upload.rejected_count
         return {UPLOAD: kept} if kept else {}
 
     def look_at_listeners(self) -> None:

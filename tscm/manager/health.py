@@ -80,7 +80,7 @@ async def wrong(node: Node) -> list[str]:
             found.append(f"log of {name}: {log.fault}")
         found += _unprotected(node, name)
         whole = together(whole, one)
-    manager.bookkeeper.take(whole)
+    manager.bookkeeper.update_alarm(whole)
     if not whole.balanced:
         found.append("the ledger does not balance; see `tsadmin ledger`")
     if manager.backups.fault:

@@ -29,7 +29,7 @@ class ReaderLags:
     _positions: Positions
     _traces: dict[str, dict[str, LagTrace]] = field(factory=dict, init=False)
 
-    async def look(self) -> None:
+    async def sample(self) -> None:
         """Note where all logs end.  To be called every `LOOK_SECONDS`."""
         for gone in self._traces.keys() - set(self._devices()):
             del self._traces[gone]

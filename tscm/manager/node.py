@@ -151,7 +151,7 @@ def balanced(manager: Manager, only: str | None = None) -> "Balance":
         {name: manager.spool.figures(name) for name in names},
         only,
         users={name: manager.devices[name].users for name in names},
-        set_aside={name: manager.devices[name].set_aside for name in names},
+        set_aside={name: manager.devices[name].rejected_counts for name in names},
         book=manager.bookkeeper.book() if only is None else None,
         orphans=manager.spool.orphans() if only is None else (),
         unread={name: {OwnReader.EVENTS: manager.events.unread(name)} for name in names},

@@ -221,9 +221,9 @@ class NodeService(Service):
         )
         self.files = SettingsWatch(self)
         every = partial(PeriodicService, reactor)
-        look, again = self.lags.look, self._open_store_again
-        self._watch = every(WATCH_SECONDS, self.files.look, "settings watch", WATCH_SECONDS)
-        self._lag_looks = every(LOOK_SECONDS, look, "check of log ends", LOOK_SECONDS)
+        sample, again = self.lags.sample, self._open_store_again
+        self._watch = every(WATCH_SECONDS, self.files.poll, "settings watch", WATCH_SECONDS)
+        self._lag_looks = every(LOOK_SECONDS, sample, "check of log ends", LOOK_SECONDS)
         self._audit_expiry = every(
             EXPIRY_SECONDS, self.audit.expire, "expiry of the audit", REOPEN_SECONDS
         )

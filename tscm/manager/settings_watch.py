@@ -159,7 +159,7 @@ class SettingsWatch:
     def _note_node_file(self) -> None:
         self._seen[""] = _signature_of(self._service.layout.settings_file)
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Put in force what has changed since the last look."""
         entries = device_entries(self._service.layout)
         names = sorted(entries)

@@ -34,7 +34,7 @@ def presence(stored: bytes, asked: Cidr) -> str:
         starts = [int(short[row]) for row in (at - 1, at) if 0 <= row < len(short)]
         bits, prefixes = V4_BITS, lengths
     else:
-        at = _behind(high, low, first)
+        at = _first_after(high, low, first)
         rows = [row for row in (at - 1, at) if 0 <= row < len(high)]
         starts = [int(high[row]) << 64 | int(low[row]) for row in rows]
         bits, prefixes = V6_BITS, long
@@ -48,7 +48,7 @@ def presence(stored: bytes, asked: Cidr) -> str:
     return "part" if following and following[0] <= last else "none"
 
 
-def _behind(high: NDArray[np.generic], low: NDArray[np.generic], number: int) -> int:
+def _first_after(high: NDArray[np.generic], low: NDArray[np.generic], number: int) -> int:
     """The first row that begins behind *number*."""
     upper = np.uint64(number >> 64)
     begin = int(np.searchsorted(high, upper, "left"))

@@ -42,7 +42,7 @@ def bridge(live: LiveLog, survey: Survey) -> bool:
     hole = survey.hole(live.lines - live.lines_before)
     if hole is None:
         return False
-    live.settle()
+    live.finish_rename()
     live.flush_index()
     index = read_index(read_records(disk, folder.index(live.base)) or b"")
     behind = runs_within(index, hole.end, size - hole.end, hole.behind)

@@ -68,12 +68,12 @@ def open_whole(
             try:
                 sealed = adopt(live, early)
             finally:
-                early.let_go()
+                early.release()
             if sealed >= 0:
                 disk.close(sealed)
         clear(disk, folder)
     except BaseException:
-        live.let_go()
+        live.release()
         raise
     return live
 
@@ -96,7 +96,7 @@ def adopt(live: LiveLog, early: LiveLog) -> int:
     first_at = early.first_at or early.last_at
     encoder = IndexEncoder()
     content = encoder.header(live.base, live.lines_before, first_at) + encoder.runs(runs)
-    live.settle()
+    live.finish_rename()
     disk.publish(folder.index(live.base), content)
     disk.rename(early.folder.live, folder.live)
     disk.close(live.fd)

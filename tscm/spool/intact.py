@@ -29,7 +29,7 @@ _COUNTED_MOST = 16 << 20
 """Of a live text, in the reactor thread."""
 _LOOKED_MOST = 8 << 20
 """Of what came since the last look: more comes in no second."""
-MENDED_AT_ONCE = 2 * _COUNTED_MOST
+REPAIRED_AT_ONCE = 2 * _COUNTED_MOST
 """So much is read at most of a live file that is put right in the reactor thread: copied, and counted once."""
 
 
@@ -55,7 +55,7 @@ def make_whole(live: LiveLog, *, search: bool = False, apart: Apart | None = Non
         _make_folder(live)
         mended = True
     if not _is_at_its_place(live):
-        _put_back(live, copy)
+        _restore(live, copy)
         mended, copy, survey = True, None, None
     found = disk.size(live.fd)
     if found < size or survey is not None or _has_hole(live, search=search):
@@ -174,7 +174,7 @@ def clear_place(disk: Disk, folder: LogFolder, offset: int) -> None:
 def _move_aside(live: LiveLog, size: int, found: int, copy: TextCopy | None) -> None:
     """What somebody wrote behind the log's end is no line of it, and the next line would lie over it."""
     disk, folder = live.disk, live.folder
-    live.settle()
+    live.finish_rename()
     place = folder.next if live.misplaced else folder.live
     torn = unused_torn(disk, folder, live.end)
     if copy is None:
@@ -221,7 +221,7 @@ def _make_folder(live: LiveLog) -> None:
     )
 
 
-def _put_back(live: LiveLog, copy: TextCopy | None) -> None:
+def _restore(live: LiveLog, copy: TextCopy | None) -> None:
     """
     Write the live text to its place again, where somebody has moved or deleted the file.
 
@@ -230,7 +230,7 @@ def _put_back(live: LiveLog, copy: TextCopy | None) -> None:
     is kept aside.
     """
     disk, folder = live.disk, live.folder
-    live.settle()
+    live.finish_rename()
     if disk.is_at(live.fd, folder.live):
         return
     if copy is not None:

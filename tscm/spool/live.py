@@ -258,7 +258,7 @@ class LiveLog:
         `OSError` up to 3 leaves everything as it was.  Behind 3 lines go to `next` for as
         long as 4 does not succeed.
         """
-        self.settle()
+        self.finish_rename()
         self.flush_index()
         if self.fd < 0:
             self._reopen(self.end - self.base)
@@ -290,7 +290,7 @@ class LiveLog:
         self.begin_at(self.end, self.lines)
         self.misplaced = True
         with contextlib.suppress(OSError):
-            self.settle()
+            self.finish_rename()
         with contextlib.suppress(OSError):
             self.begin_index()
         return sealed
@@ -317,7 +317,7 @@ class LiveLog:
             self.disk.close(fd)
         self.index_bytes += len(data)
 
-    def settle(self) -> None:
+    def finish_rename(self) -> None:
         """Give the live text its name, where a seal could not.  Raises `OSError`."""
         if self.misplaced:
             self.disk.rename(self.folder.next, self.folder.live)
@@ -348,13 +348,13 @@ class LiveLog:
         except OSError as error:
             self.ill(error, "has a live file that cannot be repaired")
         try:
-            self.settle()
+            self.finish_rename()
             self.publish_state(clean=clean)
         except OSError as error:
             self.ill(error)
-        self.let_go()
+        self.release()
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Give the descriptors back and write nothing.  Never raises."""
         for close in (self.catalogue.close, self._close_text):
             with contextlib.suppress(OSError):

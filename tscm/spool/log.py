@@ -14,7 +14,7 @@ from tscm.spool.copying import Apart
 from tscm.spool.cursor import AGE, CAUSES, LOST, Cursor
 from tscm.spool.figures import LogFigures, LogGlance, ReaderFigures
 from tscm.spool.glance import Glance, TakesLong
-from tscm.spool.intact import MENDED_AT_ONCE, make_whole
+from tscm.spool.intact import REPAIRED_AT_ONCE, make_whole
 from tscm.spool.live import LiveLog
 from tscm.spool.reader import DeviceReader
 from tscm.spool.recovery import rebuild_list
@@ -101,7 +101,7 @@ class DeviceLog:
         self._notices.append((reader, notice))
         self.live.waiting = True
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """
         Call the notices that wait.  One that fails is logged and hinders no other.
         """
@@ -203,7 +203,7 @@ class DeviceLog:
         """The oldest sealed segment that retention may take."""
         return self.live.catalogue.oldest
 
-    def mend(self, apart: Apart | None = None) -> bool:
+    def repair(self, apart: Apart | None = None) -> bool:
         """
         Put right what somebody did to the live file (`tscm.spool.intact`); whether there was anything.
 
@@ -214,7 +214,7 @@ class DeviceLog:
         live = self.live
         disk = live.disk
         try:
-            live.disk = Glance(disk, MENDED_AT_ONCE).disk
+            live.disk = Glance(disk, REPAIRED_AT_ONCE).disk
             try:
                 mended = make_whole(live, apart=apart)
             finally:
@@ -230,14 +230,14 @@ class DeviceLog:
 
     def _mend_large(self) -> bool:
         if self.on_large is None:
-            return self.mend_at_once()
+            return self.repair_at_once()
         try:
             self.on_large()
         except OSError as error:
             self.trouble(error, "has a live file that cannot be repaired")
         return False
 
-    def mend_at_once(self) -> bool:
+    def repair_at_once(self) -> bool:
         """As `mend`, however much has to be read; holes are looked for everywhere."""
         try:
             make_whole(self.live, search=True)
@@ -319,7 +319,7 @@ class DeviceLog:
 
     def figures(self, opened_lines: int = 0) -> LogFigures:
         """The log as the ledger and `tsadmin show` tell it; it had *opened_lines* when it was opened."""
-        self.mend()
+        self.repair()
         live, state = self.live, self.live.state
         catalogue = live.catalogue
         try:

@@ -132,7 +132,7 @@ def _cut(disk: Disk, folder: LogFolder, loss: Loss) -> None:
         fd = disk.open(path, CREATE)
         try:
             torn = unused_torn(disk, folder, loss.segment.start + loss.size)
-            set_aside(disk, fd, torn, loss.size, loss.size + loss.torn_bytes)
+            save_torn_bytes(disk, fd, torn, loss.size, loss.size + loss.torn_bytes)
         finally:
             disk.close(fd)
     if loss.size:
@@ -141,7 +141,7 @@ def _cut(disk: Disk, folder: LogFolder, loss: Loss) -> None:
         disk.unlink(path)  # nothing is in it
 
 
-def set_aside(disk: Disk, fd: int, torn_path: Path, whole: int, size: int) -> None:
+def save_torn_bytes(disk: Disk, fd: int, torn_path: Path, whole: int, size: int) -> None:
     """
     Move what stands behind the last whole line to a file of its own.
 

@@ -104,7 +104,7 @@ class Openings:
             self._failed(one, error)
             return
         del self._all[name]
-        early.let_go()
+        early.release()
         clear(self._disk, one.folder)
         self._opened(name, result, result.lines - (lines - one.before), sealed)
 

@@ -43,7 +43,9 @@ class Orphans:
     _refused: set[str] = field(factory=set, init=False)
     _over: bool = field(default=False, init=False)
 
-    def look(self, root: Path, names: Sequence[str], devices: Collection[str], now: float) -> bool:
+    def adopt_removed_logs(
+        self, root: Path, names: Sequence[str], devices: Collection[str], now: float
+    ) -> bool:
         """
         Take up what is new, some at a time; what stands in the live segment is sealed, so that it ages.
 
@@ -73,7 +75,7 @@ class Orphans:
             if live.end > live.base:
                 self._disk.close(live.seal())
         except OSError:
-            live.let_go()
+            live.release()
             raise
         self.logs[name] = DeviceLog(name, live)
 

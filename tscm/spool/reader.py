@@ -44,7 +44,7 @@ class ReadableLog(IndexedLog, Protocol):
     def wait_for_more(self, reader: "DeviceReader", notice: Callable[[], None]) -> None:
         """Call *notice* once, when there is more."""
 
-    def mend(self) -> bool:
+    def repair(self) -> bool:
         """Put right what somebody did to the live file; whether there was anything."""
 
     def segment_missing(self, segment: Segment) -> None:
@@ -113,7 +113,7 @@ class DeviceReader:
                     if sealed_only:
                         return None
                     block = self._read_live(offset, max_bytes)
-                    if block is not None or not self._log.mend():
+                    if block is not None or not self._log.repair():
                         return block
                     continue
                 block, offset = self._read_sealed(offset, max_bytes)

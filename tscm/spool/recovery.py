@@ -82,7 +82,7 @@ def open_log(disk: Disk, folder: LogFolder, now: float, most_unknown: int | None
         make_whole(log, search=not (found and found.clean))
         _put_in_order(disk, folder, log, state, now, fresh=fresh, clean=bool(found and found.clean))
     except BaseException:
-        log.let_go()
+        log.release()
         raise
     return log
 

@@ -58,7 +58,7 @@ class Repairs:
             return
         log.copying = None
         if live_now:
-            log.mend(apart)
+            log.repair(apart)
             if isinstance(apart, TextCopy) and apart.holed and log.copying is None:
                 self._begin(log, Survey.of(live))
         self._threads.run(apart.discard).addErrback(self._not_discarded, log.name)

@@ -117,4 +117,6 @@ class RoomKeeper(MultiService):
             self._names_due = now + _SECONDS - 1
             self._names = await self._threads.run(log_names, self._logs)
         wall = wall_seconds(self._clock)
-        return self._orphans.look(self._logs, self._names, self._taken(), wall) or more
+        return (
+            self._orphans.adopt_removed_logs(self._logs, self._names, self._taken(), wall) or more
+        )

@@ -20,14 +20,14 @@ from tscm.base.threads import Threads
 from tscm.errors import DeviceBeingRemoved, LogOpening, NoSuchDevice
 from tscm.model import Block, Origin, Run
 from tscm.settings.node import SpoolBounds
-from tscm.spool.aside import Aside
+from tscm.spool.compaction import Compactor
 from tscm.spool.cursor import Cursor
 from tscm.spool.deletion import delete_log
 from tscm.spool.disk import Disk
 from tscm.spool.early import open_at_once
 from tscm.spool.figures import LogFigures, LogGlance, OrphanFigures
 from tscm.spool.glance import TakesLong
-from tscm.spool.intact import MENDED_AT_ONCE
+from tscm.spool.intact import REPAIRED_AT_ONCE
 from tscm.spool.live import LiveLog
 from tscm.spool.log import DeviceLog
 from tscm.spool.names import LogFolder
@@ -96,7 +96,7 @@ class SpoolService(MultiService):
     on_opened: Callable[[str, int], None] = field(default=_nobody, init=False)
     """Called with the name of a log that was opened in a thread, and the lines that this process found in it."""
     _openings: Openings = field(init=False)
-    _aside: Aside = field(init=False)
+    _compactor: Compactor = field(init=False)
     _syncer: Syncer = field(init=False)
     _orphans: Orphans = field(init=False)
     _room: RoomKeeper = field(init=False)
@@ -120,14 +120,14 @@ class SpoolService(MultiService):
             self._devices,
             lambda: {*self._devices, *self._openings.lines()},
         )
-        self._aside = Aside(self.disk, self.threads, self.bounds.compress)
+        self._compactor = Compactor(self.disk, self.threads, self.bounds.compress)
         looking = PeriodicService(
             self.clock, _LOOK_SECONDS, self.look_at_files, "check of live logs", _LOOK_SECONDS
         )
         aside = PeriodicService(
             self.clock,
             _ASIDE_SECONDS,
-            self._work_aside,
+            self._compact,
             "maintenance of rotated segments",
             _ASIDE_SECONDS,
         )
@@ -311,8 +311,8 @@ class SpoolService(MultiService):
         """*look*: and see to the room at once."""
         live = log.live
         rotate = self._rotate_bytes[log.name]
-        if live.end - live.base > MENDED_AT_ONCE:
-            log.mend()
+        if live.end - live.base > REPAIRED_AT_ONCE:
+            log.repair()
         if log.copying is not None:  # not before its file is where it should be
             live.full_bytes = _LATER
             if log not in self._full_logs:
@@ -448,13 +448,13 @@ class SpoolService(MultiService):
         log.live.waiting = False
         self._ready.append(log)
         if self._telling is None:
-            self._telling = self.clock.callLater(0, self._tell)
+            self._telling = self.clock.callLater(0, self._notify)
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._telling = None
         ready, self._ready = self._ready, []
         for log in ready:
-            log.tell()
+            log.notify()
 
     async def _upkeep(self) -> None:
         dirty, self._dirty = self._dirty, []
@@ -463,7 +463,7 @@ class SpoolService(MultiService):
         async for log in in_slices(self.clock, dirty):
             if log.closed:
                 continue
-            log.mend()
+            log.repair()
             log.live.flush_index()
             self._note_age(log)
             if self.bounds.fsync == "interval":
@@ -486,15 +486,15 @@ class SpoolService(MultiService):
         for log in self._devices.values():
             if log.live.fault is not None:
                 troubled = True
-                self._mend(log, now)
+                self._retry_failed(log, now)
         if troubled:
             self._room.now()
 
-    def _mend(self, log: DeviceLog, now: float) -> None:
+    def _retry_failed(self, log: DeviceLog, now: float) -> None:
         """Try again what the disk refused, and see whether it is over."""
         live = log.live
         try:
-            live.settle()
+            live.finish_rename()
         except OSError as error:
             live.ill(error)
         if log.retry_notices:
@@ -508,10 +508,10 @@ class SpoolService(MultiService):
         """Put right what somebody has moved, deleted, truncated or written of the live files."""
         async for log in in_slices(self.clock, list(self._devices.values())):
             if not log.closed:
-                log.mend()
+                log.repair()
 
-    async def _work_aside(self) -> None:
-        await self._aside.run(list(self._devices.values()))
+    async def _compact(self) -> None:
+        await self._compactor.run(list(self._devices.values()))
 
     async def _sync(self) -> None:
         await self._syncer.run()

@@ -21,7 +21,7 @@ _SET_SECONDS = 86400.0
 
 
 @frozen(kw_only=True)
-class Wanted:
+class ExportFilter:
     """
     Which lines to take.  Times are of receipt; *since* belongs to the range, *until* does not.
 
@@ -39,7 +39,7 @@ class Wanted:
         """Whether no index has to be asked."""
         return self.since is None and self.until is None and self.sender is None
 
-    def takes(self, run: IndexedRun) -> bool:
+    def matches(self, run: IndexedRun) -> bool:
         """Whether the lines of *run* are wanted."""
         if run.sender is None and not self.everything:
             return self.unknown
@@ -116,7 +116,7 @@ def export_log(
     logs: Path,
     name: str,
     write: Callable[[bytes], object],
-    wanted: Wanted | None = None,
+    wanted: ExportFilter | None = None,
     *,
     restored: bool = False,
 ) -> Exported:
@@ -140,13 +140,13 @@ def export_passages(
     logs: Path,
     name: str,
     take: Callable[[Passage], int],
-    wanted: Wanted | None = None,
+    wanted: ExportFilter | None = None,
 ) -> Exported:
     """
     The same with what the index tells; *take* gives how many bytes it made of a passage.
     """
     view = view_log(disk, logs, name)
-    wanted = wanted or Wanted()
+    wanted = wanted or ExportFilter()
     lines = size = 0
     missing: list[str] = []
     live = view.folder.live
@@ -172,7 +172,7 @@ def _words(error: OSError) -> str:
 
 
 def _passages(
-    disk: Disk, view: LogView, start: int, size: int, wanted: Wanted
+    disk: Disk, view: LogView, start: int, size: int, wanted: ExportFilter
 ) -> Iterator[Passage]:
     runs = runs_of(disk, view, start, size)
     stretches = _stretches(runs, size, wanted)
@@ -204,13 +204,15 @@ def runs_of(disk: Disk, view: LogView, start: int, size: int) -> Sequence[Indexe
     return runs
 
 
-def _stretches(runs: Sequence[IndexedRun], size: int, wanted: Wanted) -> list[tuple[int, int]]:
+def _stretches(
+    runs: Sequence[IndexedRun], size: int, wanted: ExportFilter
+) -> list[tuple[int, int]]:
     """Those that are wanted, neighbours joined."""
     if wanted.everything:
         return [(0, size)]
     found: list[tuple[int, int]] = []
     for run in runs:
-        if wanted.takes(run):
+        if wanted.matches(run):
             if found and found[-1][1] == run.offset:
                 found[-1] = (found[-1][0], run.offset + run.size)
             else:

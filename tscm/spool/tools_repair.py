@@ -54,7 +54,7 @@ def repair_log(disk: Disk, logs: Path, name: str, now: float) -> list[str]:
                     f"a segment ends at {segment.start}: "
                     f"{many(segment.lines, 'line', 'lines')} after it are marked as lost"
                 )
-            done += _mend(disk, log, number)
+            done += _repair(disk, log, number)
         log.pass_readers()
     finally:
         log.close(clean=True)
@@ -100,7 +100,7 @@ def _kept_aside(disk: Disk, folder: LogFolder) -> str:
     return f", the old one is {aside.name}"
 
 
-def _mend(disk: Disk, log: DeviceLog, number: int) -> list[str]:
+def _repair(disk: Disk, log: DeviceLog, number: int) -> list[str]:
     live = log.live
     segment = live.catalogue.at(number)
     try:

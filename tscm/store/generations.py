@@ -51,7 +51,7 @@ def pack(entries: "Entries") -> bytes:
     return packer.compress(entries.to_bytes())
 
 
-def unpacked(content: bytes) -> bytes:
+def decompress(content: bytes) -> bytes:
     """The bytes that `Entries.to_bytes` gave; `ValueError` where *content* is damaged."""
     try:
         return zstandard.ZstdDecompressor().decompress(content)
@@ -59,11 +59,11 @@ def unpacked(content: bytes) -> bytes:
         raise ValueError(f"stored entries are damaged: {error}") from None
 
 
-def unpack(content: bytes) -> "Entries":
+def decode_entries(content: bytes) -> "Entries":
     """What `pack` was given; `ValueError` where it is damaged."""
     from tscm.policy.cidr import Entries
 
-    return Entries.from_bytes(unpacked(content))
+    return Entries.from_bytes(decompress(content))
 
 
 @frozen(kw_only=True)
@@ -81,7 +81,7 @@ class StoredList:
     besides: str = "{}"
     """What the list held besides its entries, as JSON."""
 
-    def policy_list(self, opened: "Callable[[bytes], Entries]" = unpack) -> "PolicyList":
+    def policy_list(self, opened: "Callable[[bytes], Entries]" = decode_entries) -> "PolicyList":
         """With its entries as *opened* unpacks them, for the thread of an update."""
         from tscm.policy.lists import PolicyList, Refused
 
@@ -101,7 +101,9 @@ class StoredList:
             excepted=besides.get("excepted", 0),
         )
 
-    def readable(self, device: str, opened: "Callable[[bytes], Entries]" = unpack) -> "PolicyList":
+    def readable(
+        self, device: str, opened: "Callable[[bytes], Entries]" = decode_entries
+    ) -> "PolicyList":
         """The same; raises `StoredDamaged`."""
         try:
             return self.policy_list(opened)
@@ -198,7 +200,7 @@ class Generation:
     def entries(self, device: str, kind: str) -> "Entries":
         """Its `block` or `allow` list, for a thread; raises `StoredDamaged`."""
         try:
-            return unpack(self.block if kind == "block" else self.allow)
+            return decode_entries(self.block if kind == "block" else self.allow)
         except ValueError as error:
             raise self._damaged(device, error) from None
 
@@ -207,7 +209,7 @@ class Generation:
         try:
             for content in (self.block, self.allow, self.lists_block, self.lists_allow):
                 if content is not None:
-                    unpacked(content)
+                    decompress(content)
         except ValueError as error:
             raise self._damaged(device, error) from None
 

@@ -206,7 +206,7 @@ def text_behind(line: bytes, tag: re.Match[bytes]) -> tuple[re.Match[bytes], int
 
     A relay may have written the tag twice, or taken it for the APP-NAME of RFC 5424.
     """
-    text = _behind(line, tag.end())
+    text = _after(line, tag.end())
     for _ in range(_MAX_TAGS):
         again = _AGAIN.match(line, text)
         if again is None:
@@ -214,11 +214,11 @@ def text_behind(line: bytes, tag: re.Match[bytes]) -> tuple[re.Match[bytes], int
         found = TAG.match(line, again.end())
         if found is None:
             break
-        tag, text = found, _behind(line, found.end())
+        tag, text = found, _after(line, found.end())
     return tag, text
 
 
-def _behind(line: bytes, end: int) -> int:
+def _after(line: bytes, end: int) -> int:
     if line[end : end + 1] == b" " and (fields := _BEHIND_APP_NAME.match(line, end)):
         return fields.end()
     return end

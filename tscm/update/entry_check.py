@@ -15,7 +15,7 @@ from tscm.policy.cidr import CidrSet
 from tscm.retrieve.feeds import hosts_of
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
-from tscm.store.generations import unpack
+from tscm.store.generations import decode_entries
 from tscm.update.by_hand import judge
 from tscm.update.known_name import KnownName
 from tscm.update.lookups import LookUp
@@ -170,7 +170,7 @@ def _where(cause: str, names: Sequence[str], devices: int) -> str:
 def _allow_list(one: Concerned) -> CidrSet:
     """As it is in force; what lies damaged permits nothing that anybody knows of."""
     try:
-        return CidrSet() if one.allow is None else CidrSet.of(unpack(one.allow))
+        return CidrSet() if one.allow is None else CidrSet.of(decode_entries(one.allow))
     except ValueError:
         return CidrSet()
 

@@ -13,8 +13,8 @@ from tscm.settings.device import DeviceSettings
 from tscm.store.generations import (
     Generation,
     StoredList,
+    decompress,
     pack,
-    unpacked,
 )
 from tscm.update.figures import ListFigures
 from tscm.update.job import UpdateJob
@@ -68,7 +68,7 @@ class Goal:
             (allow, lists.allow),
         )
         try:
-            return all(wanted.entries.to_bytes() == unpacked(kept) for wanted, kept in pairs)
+            return all(wanted.entries.to_bytes() == decompress(kept) for wanted, kept in pairs)
         except ValueError:
             return False
 

@@ -21,7 +21,7 @@ from tscm.policy.why import ListView, left_out, meeting, verdict, why
 from tscm.policy.why import not_in_force as missing
 from tscm.retrieve.feeds import hosts_of
 from tscm.settings.feed import published
-from tscm.store.generations import Generation, unpack
+from tscm.store.generations import Generation, decode_entries
 from tscm.update.answers import (
     Changes,
     Difference,
@@ -89,7 +89,7 @@ class Opening:
         """The entries as they were published.  Raises `ValueError` for what is damaged."""
         digest = sha256(content).digest()
         if digest not in self._entries:
-            self._entries[digest] = self._met(unpack(content))
+            self._entries[digest] = self._met(decode_entries(content))
         return self._entries[digest]
 
     def in_force(self, device: str, one: Generation, kind: str) -> CidrSet:

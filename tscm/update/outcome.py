@@ -96,7 +96,7 @@ class UpdateFailed(TscmError):
 
 
 @frozen(kw_only=True)
-class Pause:
+class RetryDelay:
     """
     The device needs time: go on after *seconds*.
     """

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from tscm.errors import DeviceFault
 from tscm.kinds.faults import InterfaceAbsent, Refused, SessionLost, Unreachable
 from tscm.update.job import MAX_FAILURES
-from tscm.update.outcome import Pause
+from tscm.update.outcome import RetryDelay
 
 _SETTLE_SECONDS = 5.0
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
@@ -38,7 +38,7 @@ def is_retryable(fault: DeviceFault, *, reached: bool, had_agent: bool) -> bool:
 
 def retry_delay(
     fault: DeviceFault, count: int, pause_before: Callable[[int], float]
-) -> Pause | None:
+) -> RetryDelay | None:
     """
     How long to leave the device alone after *count* faults; None at the last one.
     """
@@ -49,10 +49,10 @@ def retry_delay(
         seconds = 0.0
     elif count == 1 and isinstance(fault, ReadBackDiffers):
         seconds = min(seconds, _SETTLE_SECONDS)  # a write may have been taken, and be done later
-    return Pause(seconds=seconds, reason=f"{_ORDINALS[count - 1]} failure: {fault.cause}")
+    return RetryDelay(seconds=seconds, reason=f"{_ORDINALS[count - 1]} failure: {fault.cause}")
 
 
-def quick_retry_delay(fault: DeviceFault, count: int) -> Pause | None:
+def quick_retry_delay(fault: DeviceFault, count: int) -> RetryDelay | None:
     """
     The same of a run for which somebody waits who wants to know where it failed.
 
@@ -61,7 +61,7 @@ def quick_retry_delay(fault: DeviceFault, count: int) -> Pause | None:
     if count >= MAX_FAILURES or not isinstance(fault, Refused | SessionLost | ReadBackDiffers):
         return None
     seconds = _SETTLE_SECONDS if isinstance(fault, ReadBackDiffers) else 0.0
-    return Pause(seconds=seconds, reason=f"{_ORDINALS[count - 1]} failure: {fault.cause}")
+    return RetryDelay(seconds=seconds, reason=f"{_ORDINALS[count - 1]} failure: {fault.cause}")
 
 
 def stopped(fault: DeviceFault, remedy: str = "") -> DeviceFault:

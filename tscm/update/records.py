@@ -198,7 +198,7 @@ class UpdateRecords:
         if changed != memory:
             self._policies.save_memory(name, changed.to_json())
 
-    def informed(self, job: UpdateJob, stored: Collection[str] | None = None) -> UpdateJob:
+    def with_history(self, job: UpdateJob, stored: Collection[str] | None = None) -> UpdateJob:
         """*job* with what is known from earlier runs; *stored* are the devices that have a file, if known."""
         name = job.settings.name
         entry = self.recognise(job.settings, stored)

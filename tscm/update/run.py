@@ -30,7 +30,7 @@ from tscm.update.goal import Goal
 from tscm.update.in_force import chosen_anew, shape_of
 from tscm.update.job import UpdateJob
 from tscm.update.known_name import KnownName
-from tscm.update.outcome import Pause, UpdateOutcome
+from tscm.update.outcome import RetryDelay, UpdateOutcome
 from tscm.update.patience import (
     is_retryable,
     quick_retry_delay,
@@ -89,7 +89,7 @@ class UpdateRun:
             paused=not self.job.settings.policy_updates,
         )
 
-    def attempt(self) -> UpdateOutcome | Pause:
+    def attempt(self) -> UpdateOutcome | RetryDelay:
         """
         Go on from what there is: the outcome, or how long the device needs to be left alone.
         """
@@ -98,7 +98,7 @@ class UpdateRun:
             return evolve(done, outdated=True)
         return done
 
-    def _attempt(self) -> UpdateOutcome | Pause:
+    def _attempt(self) -> UpdateOutcome | RetryDelay:
         try:
             self._enforcer.go_on()
             if self._goal is None:
@@ -140,7 +140,7 @@ class UpdateRun:
         """What is known of names by now is kept however the run ends."""
         self._outcome = evolve(self._outcome, names=names)
 
-    def _after(self, fault: DeviceFault) -> UpdateOutcome | Pause:
+    def _after(self, fault: DeviceFault) -> UpdateOutcome | RetryDelay:
         """Another attempt after a pause, or the end."""
         self._failures.append(fault.cause)  # what to do about it is told when it was not overcome
         count = len(self._failures)

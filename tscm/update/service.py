@@ -39,7 +39,7 @@ from tscm.update.proofs import Proofs
 from tscm.update.questions import Questions
 from tscm.update.records import GenerationPurged, UpdateRecords
 from tscm.update.turns import EXAMINATION, MANAGER, Asker, Turns, Updated, witness
-from tscm.update.ways import Ways
+from tscm.update.ways import Gateways
 
 if TYPE_CHECKING:
     from tscm.policy.rank import Hits
@@ -60,7 +60,7 @@ class UpdateService(Service):
     _threads: Threads
     _node: NodeSettings
     _records: UpdateRecords = field(converter=UpdateRecords)
-    _ways: Ways
+    _ways: Gateways
     _scheduled_told: Callable[[UpdateOutcome], None] = lambda _: None
     """Takes the outcome of each scheduled update that changed something or failed."""
     _devices: dict[str, Updated] = field(factory=dict, init=False)
@@ -446,11 +446,11 @@ class UpdateService(Service):
         result: Result | None = Result.FAILED  # where a bug ends it
         try:
             outcome = await self._turns.carry(one, UpdateRun(job, told, dry=dry), told)
-            one.tally.said(outcome.traffic)
+            one.tally.add_traffic(outcome.traffic)
             result = None if outcome.unreached or outcome.outdated else outcome.result
         finally:
             if not dry and result is not None:
-                one.tally.ended(result)
+                one.tally.add_update(result)
         if one.gone or outcome.unreached:
             return outcome
         if dry or outcome.outdated:
@@ -463,7 +463,7 @@ class UpdateService(Service):
     def _job(self, one: Updated) -> UpdateJob:
         self.entries.time()  # before it is asked which entries by hand stand now
         hits = self._ways.hits_of(one.settings.name)
-        return self._records.informed(self._bare_job(one, hits), self._ways.stored())
+        return self._records.with_history(self._bare_job(one, hits), self._ways.stored())
 
     def _question(self, one: Updated) -> UpdateJob:
         """A job of which only is asked how things stand."""

@@ -11,7 +11,7 @@ from tscm.update.figures import ENDS, Result, UpdateCounts
 
 
 @define(eq=False)
-class Tally:
+class UpdateTotals:
     """
     Counts of one device, which only grow: for rates over time, where the last outcome tells nothing.
     """
@@ -19,11 +19,11 @@ class Tally:
     _ended: Counter[Result] = field(factory=Counter, init=False)
     _traffic: Traffic = field(factory=Traffic, init=False)
 
-    def ended(self, result: Result) -> None:
+    def add_update(self, result: Result) -> None:
         """One update more."""
         self._ended[result] += 1
 
-    def said(self, traffic: Traffic) -> None:
+    def add_traffic(self, traffic: Traffic) -> None:
         """What an update or a plan sent, and what came back."""
         self._traffic = self._traffic.plus(
             requests=traffic.requests, sent=traffic.sent, received=traffic.received

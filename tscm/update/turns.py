@@ -26,8 +26,8 @@ from tscm.base.schedule import PeriodicService
 from tscm.base.threads import Threads
 from tscm.model import Progress, Report
 from tscm.settings.device import DeviceSettings
-from tscm.update.outcome import Pause, UpdateOutcome
-from tscm.update.tally import Tally
+from tscm.update.outcome import RetryDelay, UpdateOutcome
+from tscm.update.tally import UpdateTotals
 
 if TYPE_CHECKING:
     from tscm.update.run import UpdateRun
@@ -107,7 +107,7 @@ class Updated:
     progress: Progress | None = None
     activity: Activity | None = None
     """What is under way."""
-    tally: Tally = field(factory=Tally)
+    tally: UpdateTotals = field(factory=UpdateTotals)
     _pause: Deferred[None] | None = None
     _hurried: bool = False
 
@@ -164,7 +164,7 @@ class Place:
     def _looked(self) -> None:
         self._look = None
         # Each report is an object of its own, so that the same one means none since.
-        self._lent = self._one.progress is self._seen and self._turns.lend()
+        self._lent = self._one.progress is self._seen and self._turns.yield_slot()
         if not self._lent:
             self.watch()
 
@@ -288,7 +288,7 @@ class Turns:
         """Look again after `SILENT_SECONDS`."""
         return self._clock.callLater(SILENT_SECONDS, call)
 
-    def lend(self) -> bool:
+    def yield_slot(self) -> bool:
         """Let the next one have the place; False where too many have lent theirs."""
         if self._lent >= MAX_LENT:
             return False
@@ -313,7 +313,7 @@ class Turns:
             if not await self._rested(one, done, told):
                 return run.stopped()
 
-    async def _rested(self, one: Updated, pause: Pause, told: Report) -> bool:
+    async def _rested(self, one: Updated, pause: RetryDelay, told: Report) -> bool:
         if self.over(one):
             return False
         told(pause.progress)

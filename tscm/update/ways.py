@@ -27,7 +27,7 @@ _ROUTE_PORT = 443
 
 
 @frozen(kw_only=True)
-class Ways:
+class Gateways:
     """
     How a run reaches lists, devices, names and the time.
     """
@@ -46,10 +46,10 @@ class Ways:
     """Names of the devices that have a file; None where nobody knows."""
 
 
-def default_gateways(layout: Layout) -> Ways:
+def default_gateways(layout: Layout) -> Gateways:
     """DNS over TCP, REST, the system's resolver and clock; feeds as *layout* has their answers."""
     lists = _Lists(layout)
-    return Ways(
+    return Gateways(
         fetch=lists.fetch,
         asked_at=lists.asked_at,
         opener=_open,

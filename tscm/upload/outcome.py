@@ -43,7 +43,7 @@ class UploadOutcome:
 
 
 @frozen(kw_only=True)
-class Aside:
+class RejectedBatch:
     """
     A batch that the receiver refused for good: kept as a file, listed, and sent again on request.
     """
@@ -71,7 +71,7 @@ class RejectedBatches:
     """The batches of a device that the log service rejected for good; *off* says why none can come."""
 
     name: str = ""
-    batches: tuple[Aside, ...] = ()
+    batches: tuple[RejectedBatch, ...] = ()
     off: str | None = None
 
 

@@ -30,15 +30,15 @@ from tscm.upload.batch import (
 )
 from tscm.upload.failure import Kind, UploadFailed
 from tscm.upload.figures import UploadFigures, UploadState
-from tscm.upload.outcome import Aside, UploadOutcome
+from tscm.upload.outcome import RejectedBatch, UploadOutcome
 from tscm.upload.picker import BLOCK_BYTES, Picker
 from tscm.upload.receiver import Content, Receiver, pack
 from tscm.upload.state import (
-    drop_aside,
-    list_aside,
-    read_aside,
+    drop_rejected,
+    list_rejected,
+    read_rejected,
     read_state,
-    set_aside,
+    store_rejected,
     write_state,
 )
 from tscm.upload_format import ENCODINGS, content_digest
@@ -90,7 +90,7 @@ class UploadService(Service):
     _last_round_at: float | None = field(default=None, init=False)
     _total: UploadOutcome = field(factory=UploadOutcome, init=False)
     _known: int = field(default=0, init=False)
-    kept_aside: int = field(default=0, init=False)
+    rejected_count: int = field(default=0, init=False)
     """Batches that were refused for good and wait for somebody to send or drop them."""
 
     def __attrs_post_init__(self) -> None:
@@ -98,7 +98,7 @@ class UploadService(Service):
             self._reactor,
             self._reader,
             _JOIN_SECONDS,
-            self._look,
+            self._check_segments,
             backoff=Backoff(_RETRY_FIRST, _RETRY_MOST, self._chance),
         )
         self._picker = Picker(self._reactor, self._threads, self._reader, self._select, self._salt)
@@ -177,7 +177,7 @@ class UploadService(Service):
         if pause is not None:
             pause.callback(None)
 
-    def _look(self) -> None:
+    def _check_segments(self) -> None:
         """Something was appended or sealed a while ago: is there a sealed segment now?"""
         self._reading.watch()
         if not self._reading.resting and self._waits():
@@ -204,7 +204,7 @@ class UploadService(Service):
         self._last_round_at = self._reactor.seconds()
         try:
             while self.running:
-                done = await self._slots.run(self._one)
+                done = await self._slots.run(self._upload_next)
                 if done is None:
                     break
                 outcome = outcome.plus(done)
@@ -249,10 +249,10 @@ class UploadService(Service):
         if tell and self.running:
             self._log.warn("{sentence}; lines are kept on disk", sentence=str(failure))
 
-    async def _one(self) -> UploadOutcome | None:
+    async def _upload_next(self) -> UploadOutcome | None:
         """One part from the log to the receiver's answer; None when nothing is left."""
         if self._parts is None:
-            self.kept_aside = len(await self.set_aside())
+            self.rejected_count = len(await self.rejected_batches())
             self._parts = await self._threads.run(read_state, self._state)
         while self._parts and self._parts[0].end <= self._reader.position.offset:
             await self._keep(self._parts[1:])  # the stop came between the two
@@ -288,13 +288,13 @@ class UploadService(Service):
                 # cut otherwise by an earlier try.
                 known = True
             else:
-                return await self._not_taken(failure, part, stretches)
+                return await self._handle_failure(failure, part, stretches)
         self._last_upload_at = wall_seconds(self._reactor)
         self._known += known
         self._worked()
         return await self._pass(part, stretches, content)
 
-    async def _not_taken(
+    async def _handle_failure(
         self, failure: UploadFailed, part: Part, stretches: list[Stretch]
     ) -> UploadOutcome:
         """What follows from a failure; raises it where only time helps."""
@@ -322,7 +322,7 @@ class UploadService(Service):
         self, failure: UploadFailed, part: Part, stretches: list[Stretch]
     ) -> UploadOutcome:
         lines = sum(one.lines for one in stretches)
-        aside = Aside(
+        aside = RejectedBatch(
             key=part.key,
             start=part.start,
             end=part.end,
@@ -331,8 +331,8 @@ class UploadService(Service):
             at=wall_seconds(self._reactor),
         )
         selected = b"".join(one.selected for one in stretches)
-        gone = await self._threads.run(set_aside, self._aside, aside, selected)
-        self.kept_aside += 1 - gone
+        gone = await self._threads.run(store_rejected, self._folder, aside, selected)
+        self.rejected_count += 1 - gone
         self._log.warn(
             (
                 "upload of {device}: batch {key} of {lines} lines rejected {refusals} "
@@ -371,29 +371,29 @@ class UploadService(Service):
         await self._threads.run(write_state, self._state, parts)
         self._parts = parts
 
-    # -- batches set aside ----------------------------------------------------
+    # -- rejected batches ----------------------------------------------------
 
     @property
-    def _aside(self) -> Path:
+    def _folder(self) -> Path:
         return self._state.with_name("aside")
 
-    def set_aside(self) -> "Deferred[list[Aside]]":
+    def rejected_batches(self) -> "Deferred[list[RejectedBatch]]":
         """The batches that were refused for good, oldest first."""
-        return self._threads.run(list_aside, self._aside)
+        return self._threads.run(list_rejected, self._folder)
 
-    def send_aside(self, key: str) -> "Deferred[UploadOutcome]":
+    def resend_rejected(self, key: str) -> "Deferred[UploadOutcome]":
         """Send one of them again, under its old key; forgotten when it is taken."""
-        return self._slots.run(self._send_aside, key)
+        return self._slots.run(self._resend_rejected, key)
 
-    async def forget_aside(self, key: str) -> Aside:
+    async def discard_rejected(self, key: str) -> RejectedBatch:
         """Drop one of them with its lines; gives what it was."""
-        aside = await self._known_aside(key)
-        await self._threads.run(drop_aside, self._aside, key)
-        self.kept_aside = len(await self.set_aside())
+        aside = await self._known_batch(key)
+        await self._threads.run(drop_rejected, self._folder, key)
+        self.rejected_count = len(await self.rejected_batches())
         return aside
 
-    async def _known_aside(self, key: str) -> Aside:
-        for aside in await self.set_aside():
+    async def _known_batch(self, key: str) -> RejectedBatch:
+        for aside in await self.rejected_batches():
             if aside.key == key:
                 return aside
         raise UploadFailed(
@@ -403,14 +403,14 @@ class UploadService(Service):
             kind=Kind.REFUSED,
         )
 
-    async def _send_aside(self, key: str) -> UploadOutcome:
-        aside = await self._known_aside(key)
-        selected = await self._threads.run(read_aside, self._aside, key)
+    async def _resend_rejected(self, key: str) -> UploadOutcome:
+        aside = await self._known_batch(key)
+        selected = await self._threads.run(read_rejected, self._folder, key)
         part = Part(key=key, start=aside.start, end=aside.end, encoding=self._encoding)
         content = await self._threads.run(pack, selected, aside.lines, part.encoding)
         await self._threads.run(self._exchanges.run, self.receiver.send, part, content)
-        await self._threads.run(drop_aside, self._aside, key)
-        self.kept_aside = len(await self.set_aside())
+        await self._threads.run(drop_rejected, self._folder, key)
+        self.rejected_count = len(await self.rejected_batches())
         return UploadOutcome(batches=1, lines=content.lines, bytes=len(content.data))
 
     # -- what is shown --------------------------------------------------------
@@ -433,7 +433,7 @@ class UploadService(Service):
             batches=self._total.batches,
             sent_bytes=self._total.bytes,
             repeats_known=self._known,
-            set_aside=self.kept_aside,
+            set_aside=self.rejected_count,
             batch=self._parts[0].key if self._parts else None,
             encoding=self._encoding or "none",
             last_upload_at=self._last_upload_at,
@@ -447,16 +447,16 @@ class UploadService(Service):
     @property
     def stamp(self) -> tuple[object, ...]:
         """Equal to an earlier one as long as failures, last error and rejected batches of `figures` stay."""
-        return self._reading.trouble, self.kept_aside
+        return self._reading.trouble, self.rejected_count
 
     def _sentence(self, now: float) -> str:
-        said = self._said(now)
-        if self.kept_aside:
-            batches = many(self.kept_aside, "batch was", "batches were")
+        said = self._status_text(now)
+        if self.rejected_count:
+            batches = many(self.rejected_count, "batch was", "batches were")
             said += f"; {batches} rejected"
         return said
 
-    def _said(self, now: float) -> str:
+    def _status_text(self, now: float) -> str:
         if self._doing is UploadState.WAITING and self._reading.resting:
             return self._reading.trouble.sentence("lines are kept on disk", now)
         if self._doing is UploadState.SENDING:

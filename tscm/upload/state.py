@@ -15,7 +15,7 @@ from tscm.base.backup_rule import BackupRule, Treatment
 from tscm.base.safe_files import UnfitFile, read_regular
 from tscm.settings.files import write_private
 from tscm.upload.batch import Part
-from tscm.upload.outcome import Aside
+from tscm.upload.outcome import RejectedBatch
 
 _VERSION = 1
 _MOST_BYTES = 1 << 20
@@ -81,36 +81,36 @@ def write_state(path: Path, parts: Sequence[Part]) -> None:
         path.unlink(missing_ok=True)
 
 
-def set_aside(folder: Path, aside: Aside, selected: bytes) -> int:
+def store_rejected(folder: Path, aside: RejectedBatch, selected: bytes) -> int:
     """
     Blocking: keep *selected*, the lines of a refused batch; how many old ones had to go for it.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o750)
     write_private(folder / f"{aside.key}.lines", selected)
     write_private(folder / f"{aside.key}.json", json.dumps(attrs.asdict(aside)).encode() + b"\n")
-    kept = list_aside(folder)
+    kept = list_rejected(folder)
     for one in kept[:-MAX_ASIDE]:
-        drop_aside(folder, one.key)
+        drop_rejected(folder, one.key)
     return max(0, len(kept) - MAX_ASIDE)
 
 
-def list_aside(folder: Path) -> list[Aside]:
+def list_rejected(folder: Path) -> list[RejectedBatch]:
     """Blocking: what was set aside, oldest first; files that cannot be read are passed over."""
     found = []
     for path in folder.glob("*.json"):
         try:
-            found.append(Aside(**json.loads(read_regular(path))))
+            found.append(RejectedBatch(**json.loads(read_regular(path))))
         except (OSError, ValueError, TypeError):
             continue
     return sorted(found, key=lambda one: (one.at, one.start))
 
 
-def read_aside(folder: Path, key: str) -> bytes:
+def read_rejected(folder: Path, key: str) -> bytes:
     """Blocking: the lines of one.  Raises `OSError`."""
     return (folder / f"{key}.lines").read_bytes()
 
 
-def drop_aside(folder: Path, key: str) -> None:
+def drop_rejected(folder: Path, key: str) -> None:
     """Blocking: forget one."""
     for suffix in ("json", "lines"):
         (folder / f"{key}.{suffix}").unlink(missing_ok=True)

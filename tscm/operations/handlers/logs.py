@@ -25,7 +25,7 @@ from tscm.spool.names import log_names
 from tscm.spool.tools_repair import drop_position
 from tscm.upload.outcome import BatchesHandled, RejectedBatches, Uploaded
 from tscm.upload.service import UploadService
-from tscm.upload.state import list_aside
+from tscm.upload.state import list_rejected
 
 ALL = "all"
 """In place of a batch's key."""
@@ -144,9 +144,9 @@ async def rejected_batches(node: Node, args: Device, call: Call) -> RejectedBatc
     upload = None if node.manager is None else node.manager.devices[args.name].upload
     if upload is None:  # no manager, or no log service any more
         folder = node.layout.device_log(args.name) / ".spool" / "aside"
-        kept = await node.quick.run(list_aside, folder)
+        kept = await node.quick.run(list_rejected, folder)
     else:
-        kept = await upload.set_aside()
+        kept = await upload.rejected_batches()
     return RejectedBatches(name=args.name, batches=tuple(kept), off=_uploads_off(node, args.name))
 
 
@@ -168,7 +168,7 @@ async def resend(node: Node, args: Rejected, call: Call) -> BatchesHandled:
     keys, lines = await _keys(upload, args.key), 0
     for done, key in enumerate(keys):
         call.report(_step(key, done, keys))
-        lines += (await upload.send_aside(key)).lines
+        lines += (await upload.resend_rejected(key)).lines
     return _handled(args.name, len(keys), lines, "resent")
 
 
@@ -179,12 +179,12 @@ async def drop(node: Node, args: Rejected, call: Call) -> BatchesHandled:
     keys, lines = await _keys(upload, args.key), 0
     for done, key in enumerate(keys):
         call.report(_step(key, done, keys))
-        lines += (await upload.forget_aside(key)).lines
+        lines += (await upload.discard_rejected(key)).lines
     return _handled(args.name, len(keys), lines, "dropped")
 
 
 async def _keys(upload: UploadService, key: str) -> list[str]:
-    return [one.key for one in await upload.set_aside()] if key == ALL else [key]
+    return [one.key for one in await upload.rejected_batches()] if key == ALL else [key]
 
 
 def _step(key: str, done: int, keys: list[str]) -> Progress:

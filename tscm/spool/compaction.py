@@ -33,7 +33,7 @@ _TOGETHER = 8
 
 
 @frozen
-class AsideJob:
+class CompactionJob:
     """
     One segment to look at, and to compress into *target* where there is one.
     """
@@ -43,7 +43,7 @@ class AsideJob:
     target: Path | None
 
 
-def do_jobs(disk: Disk, jobs: Sequence[AsideJob]) -> list[Looked | OSError]:
+def do_jobs(disk: Disk, jobs: Sequence[CompactionJob]) -> list[Looked | OSError]:
     """
     What each segment's text holds, or what hindered; what was compressed is on the disk.  Blocks; values in, values out.
     """
@@ -91,7 +91,7 @@ def _sync_each(
             yield place, error
 
 
-def _do(disk: Disk, job: AsideJob, bench: Workbench) -> Looked:
+def _do(disk: Disk, job: CompactionJob, bench: Workbench) -> Looked:
     start, size = job.segment.start, job.segment.size
     text = open_text(disk, job.folder, start)
     try:
@@ -122,11 +122,11 @@ class Place:
     crc: int
 
 
-Chosen = tuple[DeviceLog, AsideJob]
+Chosen = tuple[DeviceLog, CompactionJob]
 
 
 @define(eq=False)
-class Aside:
+class Compactor:
     """
     Chooses what to work on, has it done, and writes down what came of it.
     """
@@ -184,22 +184,22 @@ class Aside:
                 well = False
         return well
 
-    def _note_compressed(self, log: DeviceLog, job: AsideJob, crc: int) -> None:
+    def _note_compressed(self, log: DeviceLog, job: CompactionJob, crc: int) -> None:
         catalogue = log.live.catalogue
         number = None if log.closed else catalogue.number_of(job.segment.start)
         if number is None or (segment := catalogue.at(number)).gone:
             return
         catalogue.change(number, segment.with_crc(crc).with_flag(COMPRESSED))
 
-    def _slice(self, logs: Sequence[DeviceLog]) -> list[tuple[DeviceLog, AsideJob]]:
-        chosen: list[tuple[DeviceLog, AsideJob]] = []
+    def _slice(self, logs: Sequence[DeviceLog]) -> list[tuple[DeviceLog, CompactionJob]]:
+        chosen: list[tuple[DeviceLog, CompactionJob]] = []
         for log in logs:
             if len(chosen) >= _SLICE_SEGMENTS:
                 break
             chosen += [(log, job) for job in self._choose(log)]
         return chosen
 
-    def _choose(self, log: DeviceLog) -> list[AsideJob]:
+    def _choose(self, log: DeviceLog) -> list[CompactionJob]:
         catalogue = log.live.catalogue
         # How far they are in the live segment is no matter of ours, and changes with every line.
         passed = min([log.live.base, *[one.cursor.offset for one in log.readers.values()]])
@@ -217,13 +217,13 @@ class Aside:
                         break
                     if not segment.flags & (COMPRESSED | DAMAGED | _GONE):
                         target = log.live.folder.packing(segment.start)
-                        found.append(AsideJob(log.live.folder, segment, target))
+                        found.append(CompactionJob(log.live.folder, segment, target))
             number = catalogue.first_without(CHECKED | _GONE)
             for segment in catalogue.segments(number, min(number + _LOG_SEGMENTS, catalogue.count)):
                 if not segment.flags & (CHECKED | _GONE) and all(
                     job.segment.start != segment.start for job in found
                 ):
-                    found.append(AsideJob(log.live.folder, segment, None))
+                    found.append(CompactionJob(log.live.folder, segment, None))
         except OSError as error:
             log.trouble(error, "has a list of segments that cannot be read")
             return []
@@ -231,7 +231,7 @@ class Aside:
             self._seen[log.name] = stands
         return found
 
-    def _take(self, log: DeviceLog, job: AsideJob, result: Looked | OSError) -> "bool | Place":
+    def _take(self, log: DeviceLog, job: CompactionJob, result: Looked | OSError) -> "bool | Place":
         """Write down what came of a job; whether it is done with, or a `Place` where the plain text has to go."""
         catalogue, folder, start = log.live.catalogue, job.folder, job.segment.start
         number = catalogue.number_of(start)
@@ -257,7 +257,7 @@ class Aside:
         catalogue.change(number, segment.with_crc(result.crc))
         return True
 
-    def _damaged(self, log: DeviceLog, job: AsideJob, number: int, segment: Segment) -> None:
+    def _damaged(self, log: DeviceLog, job: CompactionJob, number: int, segment: Segment) -> None:
         """The text is kept as it is: what can be read of it is better than nothing."""
         if job.target is not None:
             self._disk.unlink(job.target)
