@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
+from tscm.channels.figures import AlarmFigures
 from tscm.events.figures import EventFigures
 from tscm.forward.figures import ForwardFigures
 from tscm.intake.figures import DeviceIntake, IntakeFigures
@@ -83,6 +84,7 @@ class ManagerState:
     """How each target stands that is sent the audit."""
     intake: IntakeFigures = IntakeFigures()
     ledger: KeeperFigures = KeeperFigures()
+    alarms: AlarmFigures = AlarmFigures()
 
 
 @frozen(kw_only=True)
@@ -95,6 +97,7 @@ class NodeFigures:
     database_bytes: int | None = None
     backup_at: float | None = None
     """When the latest scheduled backup was made."""
+    alarms: AlarmFigures = AlarmFigures()
 
 
 @frozen(kw_only=True)

@@ -5,23 +5,31 @@ Alarms of a whole manager: found, sent by real mail, remembered over a restart, 
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from email import message_from_bytes
 from email.policy import default
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import pytest_twisted
+from prometheus_client import generate_latest
+from prometheus_client.core import Metric
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from tests.channels.mail_server import MailServer
 from tests.waiting import PATIENCE_SECONDS
+from tscm.cli.manager_state import status_pairs
 from tscm.demo.siem import Siem
+from tscm.manager import health
 from tscm.manager.alarm_watch import read_certificates
 from tscm.manager.service import NodeService
+from tscm.metrics.families import families
+from tscm.operations.states import manager_state
 from tscm.services.certificate import ensure_certificate
 from tscm.settings.layout import Layout
 
@@ -172,6 +180,74 @@ async def test_the_command_lists_mutes_and_tests(site: Site) -> None:
         assert "CR-7" in rows[2][2]
     finally:
         await node.stopService()
+
+
+class Hook(BaseHTTPRequestHandler):
+    """Keeps what is posted."""
+
+    bodies: ClassVar[list[dict[str, Any]]] = []
+
+    def do_POST(self) -> None:
+        self.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def hook() -> Iterator[str]:
+    Hook.bodies.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/in"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_webhook_and_heartbeat_and_what_state_and_metrics_say(site: Site, hook: str) -> None:
+    settings = site.layout.settings_file.read_text().replace(
+        'send = ["mail", "syslog"]', 'send = ["webhook"]'
+    )
+    more = f'[webhook]\nurl = "{hook}"\nallow_private = true\n[heartbeat]\nurl = "{hook}"\n'
+    site.layout.settings_file.write_text(settings + more)
+    site.break_device()
+    node = site.start()
+    try:
+        node.alarms.look_soon()
+        await site.until(lambda: len(Hook.bodies) == 1)
+        (told,) = Hook.bodies[0]["alarms"]
+        assert (told["event"], told["name"]) == ("already open", "settings/bad")
+        assert node.alarms.heartbeat is not None
+        node.alarms.heartbeat.beat_soon()
+        await site.until(lambda: node.alarms.figures().heartbeat_at is not None)
+        assert Hook.bodies[1]["open_alarms"] == {"warning": 0, "failed": 1}
+        await site.until(lambda: node.alarms.figures().channels["webhook"].sent == 1)
+        state = manager_state(node.parts)
+        assert state.alarms.open == {"warning": 0, "failed": 1}
+        assert ("alarms", "1 failed; list them with `tsadmin alarms`") in list(status_pairs(state))
+        found = list(families(await health.figures(node.parts)))
+        text = generate_latest(Families(found)).decode()
+        assert 'tscm_alarms_open{severity="failed"} 1.0' in text
+        assert 'tscm_alarm_messages_total{channel="webhook",outcome="sent"} 1.0' in text
+        assert "tscm_heartbeat_timestamp_seconds " in text
+        assert await health.noted(node.parts) == []
+    finally:
+        await node.stopService()
+
+
+class Families:
+    """What `generate_latest` asks of a registry."""
+
+    def __init__(self, found: list[Metric]) -> None:
+        self.found = found
+
+    def collect(self) -> list[Metric]:
+        return self.found
 
 
 @pytest_twisted.ensureDeferred

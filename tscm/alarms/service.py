@@ -17,6 +17,7 @@ from tscm.alarms.book import Book
 from tscm.alarms.book_file import keep_book, load_book
 from tscm.alarms.conditions import conditions
 from tscm.alarms.counting import Counted, counted_on
+from tscm.alarms.heartbeat import Heartbeat
 from tscm.alarms.machine import Moment, Timing, grouped, step
 from tscm.alarms.mutes import MUTES_MOST, Mute, MuteFaulty, read_name
 from tscm.alarms.observed import Observed
@@ -24,8 +25,10 @@ from tscm.alarms.rules import rules_in_force
 from tscm.base.clock import wall_seconds
 from tscm.base.schedule import PeriodicService
 from tscm.channels.fault import ChannelFault
+from tscm.channels.figures import AlarmFigures
 from tscm.channels.message import ITEMS_MOST, Item, Message, What, item
 from tscm.errors import TscmError
+from tscm.settings.alarm_rules import SEVERITIES
 from tscm.settings.alarms import AlarmSettings
 
 Send = Callable[[Message], Awaitable[str]]
@@ -43,6 +46,7 @@ FIRST_SECONDS = 10.0
 """After the start, which has other things to do first."""
 SETTLE_SECONDS = 1200.0
 """So long after the start, what is absent may only be unknown yet."""
+_LATE_SECONDS = 180.0
 _KEEP_SECONDS = 300.0
 """How often durations are written down that alone have changed."""
 _TEST = "a test message, sent with `tsadmin alarms --test`"
@@ -68,6 +72,7 @@ class AlarmService(Service):
     settings: AlarmSettings
     _observe: Callable[[], Awaitable[Observed]]
     senders: Mapping[str, Send] = field(factory=dict)
+    heartbeat: Heartbeat | None = None
     settle_seconds: float = SETTLE_SECONDS
     book: Book = field(factory=Book, init=False)
     fault: str = field(default="", init=False)
@@ -101,22 +106,43 @@ class AlarmService(Service):
                 error=str(error),
             )
         self._loop.startService()
+        if self.heartbeat is not None:
+            self.heartbeat.startService()
 
     async def stopService(self) -> None:
         """End; what was not sent waits in the book for the next start."""
         super().stopService()
-        if self._loop.running:
-            ended = self._loop.stopService()
-            if ended is not None:
-                await ended
+        loops = [self._loop, *(() if self.heartbeat is None else (self.heartbeat,))]
+        ends = [maybeDeferred(one.stopService) for one in loops if one.running]
         await maybeDeferred(self._notices.stopService)  # cuts off what is being sent
-        await DeferredList(list(self._sending.values()), consumeErrors=True)
+        await DeferredList([*ends, *self._sending.values()], consumeErrors=True)
         if self._looked is not None:
             await self._keep()
 
     def look_soon(self) -> None:
         """Bring the next look forward to now."""
         self._loop.run_soon()
+
+    @property
+    def alive(self) -> bool:
+        """Are the rules evaluated, as they should be?"""
+        longest = max(_LATE_SECONDS, 3 * self.settings.check_seconds)
+        return self._looked is not None and self._reactor.seconds() - self._looked < longest
+
+    def figures(self) -> AlarmFigures:
+        """In numbers."""
+        heard = [one for one in self.book.open if not one.muted]
+        return AlarmFigures(
+            open={
+                severity: sum(one.severity == severity for one in heard) for severity in SEVERITIES
+            },
+            muted=len(self.book.open) - len(heard),
+            looked_at=self.book.looked_at,
+            channels=self.book.outbox.figures(),
+            heartbeat_at=None if self.heartbeat is None else self.heartbeat.sent_at,
+            heartbeat_error=None if self.heartbeat is None else self.heartbeat.error,
+            fault=self.fault,
+        )
 
     # -- looks ------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ syntax means.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -73,6 +73,12 @@ def as_json(message: Message) -> Json:
 def as_body(message: Message) -> bytes:
     """The same as the bytes that are posted and signed."""
     return json.dumps(as_json(message), ensure_ascii=True).encode()
+
+
+def as_heartbeat(source: str, at: float, alarms: Mapping[str, int]) -> bytes:
+    """The sign of life of a manager with so many open *alarms* by severity."""
+    told = {"format": 1, "source": source, "sent_at": at, "open_alarms": dict(alarms)}
+    return json.dumps(told, ensure_ascii=True).encode()
 
 
 def _plain(message: Message) -> str:

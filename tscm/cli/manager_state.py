@@ -6,6 +6,7 @@ Pure: the state in, pairs of name and text out.
 
 from collections.abc import Iterator
 
+from tscm.channels.figures import AlarmFigures
 from tscm.cli.state import Pair, refused_words, when
 from tscm.intake.figures import (
     AnyListener,
@@ -43,6 +44,9 @@ def status_pairs(status: ManagerState) -> Iterator[Pair]:
                         f"{attention}"
                     ),
                 )
+    yield "alarms", _alarms(status.alarms)
+    for trouble in status.alarms.troubles:
+        yield "attention", trouble
     for target in status.audit_targets:
         yield "audit is sent", target.sentence
     yield from _intake(status.intake)
@@ -60,6 +64,12 @@ def status_pairs(status: ManagerState) -> Iterator[Pair]:
     for name, fault in status.faults.items():
         one = "; ".join(part.strip().rstrip(";") for part in fault.splitlines())
         yield f"error in {name}" if name else "fault", one
+
+
+def _alarms(alarms: AlarmFigures) -> str:
+    counts = ", ".join(f"{count:,} {severity}" for severity, count in alarms.open.items() if count)
+    muted = f"; {alarms.muted:,} muted" if alarms.muted else ""
+    return f"{counts or 'none'}{muted}; list them with `tsadmin alarms`"
 
 
 def _uploads(uploads: LogServiceFigures) -> str:

@@ -5,13 +5,14 @@ The channels of alarms: mail and webhook in threads of their own, syslog by the 
 from collections.abc import Mapping
 from typing import Any
 
+from tscm.alarms.heartbeat import Heartbeat
 from tscm.alarms.service import AlarmService, Send
 from tscm.base.clock import wall_seconds
 from tscm.base.threads import Threads
 from tscm.channels.fault import ChannelFault
 from tscm.channels.mail import refuse_unset, send_mail
 from tscm.channels.message import Message
-from tscm.channels.rendering import as_body, as_mail
+from tscm.channels.rendering import as_body, as_heartbeat, as_mail
 from tscm.channels.webhook import post
 from tscm.manager.alarm_watch import AlarmWatch
 from tscm.manager.audit_forward import AuditForward
@@ -27,7 +28,23 @@ _THREADS = 3
 def alarm_service(node: Node, settings: NodeSettings, forward: AuditForward) -> AlarmService:
     """The alarms of a manager with these parts."""
     notices = Threads(node.clock, _THREADS, "tscm-notices")
-    return AlarmService(
+    beat = settings.heartbeat
+
+    async def send() -> str:
+        at = wall_seconds(node.clock)
+        body = as_heartbeat(settings.node_id, at, service.figures().open)
+        return await notices.run(
+            post,
+            settings.webhook,
+            node.layout,
+            body if beat.method == "POST" else None,
+            at,
+            url=beat.url,
+            method=beat.method,
+        )
+
+    heartbeat = Heartbeat(node.clock, beat.interval_seconds, send, lambda: service.alive)
+    service = AlarmService(
         node.clock,
         node.quick,
         notices,
@@ -36,7 +53,9 @@ def alarm_service(node: Node, settings: NodeSettings, forward: AuditForward) -> 
         settings.alarms,
         AlarmWatch(node).observe,
         alarm_channels(node.clock, notices, node.layout, settings, forward),
+        None if beat.url is None else heartbeat,
     )
+    return service
 
 
 def alarm_channels(

@@ -52,6 +52,7 @@ async def figures(node: Node) -> Watched:
             settings_faults=len(manager.faults),
             database_bytes=_bytes_of(node.layout.database),
             backup_at=manager.backups.latest_at,
+            alarms=manager.alarms().figures(),
         ),
         intake=intake,
         uploads=manager.kept_uploads(),
@@ -112,6 +113,7 @@ async def noted(node: Node) -> list[str]:
         elif target.expired:
             lines = many(target.expired, "entry", "entries")
             found.append(f"warning: the audit: {target.target} was not sent {lines} that expired")
+    found += [f"warning: {one}" for one in manager.alarms().figures().troubles]
     for listener, ends in certificates(manager.intake.figures()).items():
         days = (ends - now) / _DAY
         if days < CERTIFICATE_DAYS:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from tscm.channels.figures import AlarmFigures
 from tscm.forward.figures import ForwardState
 from tscm.intake.figures import IntakeFigures, StreamFigures, kernel_drops
 from tscm.services.figures import KeptUploads, LogServiceFigures
@@ -34,6 +35,7 @@ def families(figures: Watched) -> Iterable[Metric]:
     if node.backup_at is not None:
         about = "Time of the latest scheduled backup, in seconds since the epoch."
         yield _one("tscm_backup_timestamp_seconds", about, node.backup_at)
+    yield from _alarms(node.alarms)
     yield _one("tscm_devices", "Number of devices in force.", node.devices)
     about = "Number of settings files that are not in force."
     yield _one("tscm_settings_faults", about, node.settings_faults)
@@ -51,6 +53,34 @@ def _one(name: str, about: str, value: float) -> Metric:
     family = GaugeMetricFamily(name, about)
     family.add_metric([], value)
     return family
+
+
+def _alarms(figures: AlarmFigures) -> Iterable[Metric]:
+    raised = GaugeMetricFamily(
+        "tscm_alarms_open", "Open alarms that are not muted.", labels=["severity"]
+    )
+    for severity, count in figures.open.items():
+        raised.add_metric([severity], count)
+    yield raised
+    yield _one("tscm_alarms_muted", "Open alarms that are muted.", figures.muted)
+    yield _one(
+        "tscm_alarms_evaluated_timestamp_seconds",
+        "Time at which the alarms were last evaluated, in seconds since the epoch.",
+        figures.looked_at,
+    )
+    messages = CounterMetricFamily(
+        "tscm_alarm_messages",
+        "Messages of alarms: sent, tries that failed, and messages that were given up.",
+        labels=["channel", "outcome"],
+    )
+    for name, one in figures.channels.items():
+        messages.add_metric([name, "sent"], one.sent)
+        messages.add_metric([name, "failed"], one.failed)
+        messages.add_metric([name, "lost"], one.lost)
+    yield messages
+    if figures.heartbeat_at is not None:
+        about = "Time at which the last heartbeat arrived, in seconds since the epoch."
+        yield _one("tscm_heartbeat_timestamp_seconds", about, figures.heartbeat_at)
 
 
 def _intake(figures: IntakeFigures, now: float) -> Iterable[Metric]:

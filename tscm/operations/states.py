@@ -54,6 +54,7 @@ def manager_state(node: Node) -> ManagerState:
         audit_targets=tuple(manager.audit_targets()),
         intake=manager.intake.figures(),
         ledger=manager.bookkeeper.figures(),
+        alarms=manager.alarms().figures(),
     )
 
 
