@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.python import usage
 
 from tscm.base.host_port import HostPort
+from tscm.intake.systemd import environment, inherited
 from tscm.plugins.signals import settle_signals
 from tscm.plugins.startup import FrontService, sentence_and_status
 from tscm.settings.files import read_node, write_private
@@ -100,6 +101,7 @@ def makeService(options: Options) -> IService:
         settings = read_node(layout).web
         if listen:
             settings = evolve(settings, listen=tuple(listen))
-        web = WebService(reactor, layout, settings)
+        given = tuple(one.fd for one in inherited(environment(), os.getpid()))
+        web = WebService(reactor, layout, settings, given, reactor.stop if given else None)
     ready = Path(options["ready"]).absolute() if options["ready"] else None
     return FrontService(_Announced(web, ready), goes=True)

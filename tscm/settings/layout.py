@@ -21,7 +21,11 @@ BACKUP = (
     BackupRule("var/lib/tscm/lock", Treatment.LEFT_OUT, "a lock of this host"),
     BackupRule("var/lib/tscm/policy.lock", Treatment.LEFT_OUT, "a lock of this host"),
     BackupRule("var/lib/tscm/backups/**", Treatment.LEFT_OUT, "another backup"),
-    BackupRule("var/lib/tscm/web/**", Treatment.LEFT_OUT, "the page's users, and another user's"),
+    BackupRule(
+        "var/lib/tscm/web/**",
+        Treatment.LEFT_OUT,
+        "the page's users and API keys, some removed since",
+    ),
     BackupRule("run/tscm/**", Treatment.LEFT_OUT, "only while the manager runs"),
 )
 """What a backup does with these files."""

@@ -231,6 +231,7 @@ _EXAMPLES = {
     "WebhookSettings.ca_file": '"/etc/tscm/tls/hooks-ca.pem"',
     "secret_file": '"/etc/tscm/webhook.secret"',
     "HeartbeatSettings.url": '"https://heartbeat.example/tscm"',
+    "proxy_user_header": '"X-Remote-User"',
     "folder": '"/var/lib/tscm/backups"',
     "passphrase_file": '"/etc/tscm/backup.passphrase"',
     "audit_ca_file": '"/etc/tscm/siem-ca.pem"',

@@ -2,11 +2,25 @@
 Settings of the page: where it listens, by which name browsers know it, what its users may do.
 """
 
+import re
+from typing import Any
+
 from attrs import frozen
 
 from tscm.base.host_port import HostPort
 from tscm.settings import values
 from tscm.settings.schema import setting
+
+_HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
+_NOT_FOR_USERS = {"authorization", "cookie", "host", "origin", "sec-fetch-site"}
+
+
+def header_name(value: Any) -> str:
+    """The name of a request header that nothing else uses."""
+    good = isinstance(value, str) and _HEADER.fullmatch(value)
+    if not good or value.lower() in _NOT_FOR_USERS:
+        raise values.refused(value, "is not a header for a user name", "X-Remote-User and the like")
+    return str(value)
 
 
 @frozen(kw_only=True)
@@ -50,4 +64,25 @@ class WebSettings:
         values.whole(1, 8760),
         24,
         doc="Maximum time for which an analyst may allow or block an address.",
+    )
+    proxy_user_header: str | None = setting(
+        values.optional(header_name),
+        None,
+        doc=(
+            "Header in which a reverse proxy names the user that it has signed in; a request from "
+            "any other address that has this header is rejected."
+        ),
+    )
+    proxy_addresses: tuple[str, ...] = setting(
+        values.many(values.ip_address),
+        (),
+        doc="IP addresses of the proxies that proxy_user_header is accepted from.",
+    )
+    idle_exit_seconds: int = setting(
+        values.whole(0, 86400),
+        600,
+        doc=(
+            "Time without a connection after which `tscm-web` ends, if systemd holds its sockets "
+            "and starts it again for the next request (0: never)."
+        ),
     )

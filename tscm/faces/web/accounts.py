@@ -66,6 +66,11 @@ class Session:
     address: str
     agent: str
 
+    @property
+    def is_proxied(self) -> bool:
+        """Has a proxy signed the user in, so that nothing of it is kept?"""
+        return self.number < 0
+
 
 @frozen(kw_only=True)
 class Event:
@@ -214,6 +219,22 @@ class Accounts:
         if touch and not 0 <= now - found.seen_at < TOUCH_SECONDS:
             self.database.do("UPDATE sessions SET seen_at = ? WHERE number = ?", now, found.number)
         return found
+
+    def proxied(self, name: str, address: str, now: float) -> Session | None:
+        """What stands for a session where a proxy has signed the user in: its number is negative, and it is not kept."""
+        rows = self.database.rows("SELECT -rowid, name, role FROM users WHERE name = ?", name)
+        if not rows:
+            return None
+        number, user, role = rows[0]
+        return Session(
+            number=number,
+            user=user,
+            role=role_of(role),
+            created_at=now,
+            seen_at=now,
+            address=address,
+            agent="by a proxy",
+        )
 
     def sessions(self, name: str | None, now: float) -> list[Session]:
         """Those of a user, or of all, the latest first."""

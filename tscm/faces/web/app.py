@@ -32,7 +32,7 @@ from tscm.faces.web.asking import PageBusy
 from tscm.faces.web.assets import FOR_EVER, Assets
 from tscm.faces.web.credentials import LoginBusy
 from tscm.faces.web.desk import Desk
-from tscm.faces.web.gate import COOKIE, cross_site_fault, session_in
+from tscm.faces.web.gate import COOKIE, cross_site_fault, session_in, user_of_proxy
 from tscm.faces.web.rendering import Chrome, environment, rendered
 from tscm.faces.web.routes import Route, routes
 from tscm.faces.web.site import API
@@ -42,12 +42,14 @@ from tscm.faces.web.visit import (
     Download,
     Faulty,
     Fields,
+    Forbidden,
     NotHere,
     Page,
     Redirect,
     Stream,
     Visit,
 )
+from tscm.settings.values import shown
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -116,7 +118,10 @@ class WebApp:
     def _called(self, request: Request, rest: str) -> Deferred[bytes]:
         del rest
         try:
+            self._user_of_proxy(request)
             call = api.call_of(request, self._desk.now())
+        except Forbidden as error:
+            return succeed(self._send_document(request, refusal(ApiRefused(403, str(error)))))
         except ApiRefused as error:
             return succeed(self._send_document(request, refusal(error)))
         answered = self._api.answer(call)
@@ -204,10 +209,31 @@ class WebApp:
     # -- in and out -----------------------------------------------------------
 
     def _session(self, request: Request, visit: Visit) -> Session | None:
+        named = self._user_of_proxy(request)
+        if named is not None and self._desk.accounts.any_user():
+            found = self._desk.accounts.proxied(named, visit.address, visit.now)
+            if found is None:
+                raise Forbidden(
+                    f"the proxy has signed in {shown(named)}, who is not a user of the page; an admin "
+                    "can add the user under Users"
+                )
+            return found
         key = session_in(request.requestHeaders.getRawHeaders(b"cookie", []))
         if key is None:
             return None
         return self._desk.accounts.session(key, visit.now, touch=not visit.live)
+
+    def _user_of_proxy(self, request: Request) -> str | None:
+        """Whom a trusted proxy names.  Raises `Forbidden`."""
+        settings = self._desk.settings
+        if settings.proxy_user_header is None:
+            return None
+        names = request.requestHeaders.getRawHeaders(settings.proxy_user_header, [])
+        address = str(getattr(request.getClientAddress(), "host", ""))
+        try:
+            return user_of_proxy(names, address, settings.proxy_addresses)
+        except ValueError as error:
+            raise Forbidden(str(error)) from None
 
     def _visit(self, request: Request, session: Session | None, parts: Mapping[str, str]) -> Visit:
         fields = _fields_of(request)
@@ -289,6 +315,8 @@ class _Internal(TscmError):
 def _status_of(error: TscmError) -> int:
     if isinstance(error, NotHere):
         return 404
+    if isinstance(error, Forbidden):
+        return 403
     if isinstance(error, PageBusy | LoginBusy | ControlUnavailable):
         return 503
     if isinstance(error, Faulty) or error.exit_status == Faulty.exit_status:

@@ -58,6 +58,11 @@ class Asking:
     _kept: dict[Any, Latest[Any]] = field(factory=dict, init=False)
     _under_way: dict[Any, list[Deferred[Any]]] = field(factory=dict, init=False)
 
+    @property
+    def is_idle(self) -> bool:
+        """Is no question open?"""
+        return not self._open
+
     def ask(
         self, operation: Operation[Args, Answer], args: Args, user: str | None = None
     ) -> Deferred[Answer]:

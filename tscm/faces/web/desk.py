@@ -39,6 +39,8 @@ class Desk:
     hashing_now: int = 0
     fingerprint: Callable[[], str] = str
     """SHA-256 of the certificate in force."""
+    certificate_fault: Callable[[], str] = str
+    """Why the files of the certificate cannot be used since they changed; empty while they can."""
     _notices: dict[int, str] = field(factory=dict, init=False)
 
     def notice(self, session: int, text: str) -> None:

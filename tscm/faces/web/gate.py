@@ -4,6 +4,7 @@ Which requests are looked at: judged by their head alone.  Pure.
 
 import re
 from collections.abc import Collection
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 COOKIE = "__Host-tscm"
@@ -47,6 +48,30 @@ def cross_site_fault(site: str | None, origin: str | None, own: Collection[str])
         "the request comes from a page of another site, or [web] url in the settings is not "
         "the address by which this page was opened"
     )
+
+
+def user_of_proxy(names: Collection[str], address: str, proxies: Collection[str]) -> str | None:
+    """
+    The user whom a trusted proxy names in its header, or None without one.
+
+    Raises `ValueError` where the header is not to be believed: it is rejected and never passed over, for whoever
+    sends it tries to be somebody else.
+    """
+    if not names:
+        return None
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        found = None
+    mapped = getattr(found, "ipv4_mapped", None)
+    if str(mapped or found) not in proxies:
+        raise ValueError(
+            f"the request from {address} names a user in a header that only the proxies under "
+            "[web] proxy_addresses may send"
+        )
+    if len(names) != 1 or not next(iter(names)).strip():
+        raise ValueError("the proxy does not name exactly one user")
+    return next(iter(names)).strip()
 
 
 def session_in(cookies: Collection[bytes]) -> str | None:

@@ -4,7 +4,9 @@ The page as a service: accounts, TLS, and a listener within bounds.
 The same in a process of its own and inside the manager: it asks over the control socket in either case.
 """
 
+from collections.abc import Callable
 from functools import partial
+from socket import AF_INET, AF_INET6, SO_ACCEPTCONN, SOCK_STREAM, SOL_SOCKET, socket
 from typing import Any, ClassVar
 
 from attrs import define, field
@@ -14,10 +16,11 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from tscm.base.clock import wall_seconds
-from tscm.base.http_site import BoundedSite, HttpBounds
+from tscm.base.http_site import HttpBounds
 from tscm.base.listening import bind_all, places_of, tls_factory
 from tscm.base.schedule import PeriodicService
 from tscm.base.threads import Threads
+from tscm.errors import ListenerUnavailable
 from tscm.faces.client import ManagerBackend
 from tscm.faces.web.accounts import Accounts, Session
 from tscm.faces.web.api.entry import Api
@@ -62,15 +65,22 @@ class WebService(Service):
     _reactor: Any
     _layout: Layout
     _settings: WebSettings
+    _inherited: tuple[int, ...] = ()
+    """Descriptors of listening sockets that systemd holds; they take the place of [web] listen."""
+    _leave: Callable[[], None] | None = None
+    """Ends the process, which the next request starts again; None where nothing would."""
     accounts: Accounts = field(init=False)
+    _asked: tuple[Asking, ...] = field(default=(), init=False)
     _threads: Threads = field(init=False)
     _api_threads: Threads = field(init=False)
     _hashing: Threads = field(init=False)
     _tls: TlsServer | None = field(default=None, init=False)
-    _site: BoundedSite = field(init=False)
+    _site: WebSite = field(init=False)
     _ports: list[IListeningPort] = field(factory=list, init=False)
     _following: PeriodicService = field(init=False)
     _live: LiveStreams = field(init=False)
+    _watching: PeriodicService = field(init=False)
+    _busy_at: float = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         settings = self._settings
@@ -95,8 +105,11 @@ class WebService(Service):
             live=self._live,
             now=self._now,
             fingerprint=self.fingerprint,
+            certificate_fault=self.certificate_fault,
         )
-        api = Api(settings, self.accounts, Asking(self._api_threads, manager, self._now))
+        of_api = Asking(self._api_threads, manager, self._now)
+        self._asked = (asking, of_api)
+        api = Api(settings, self.accounts, of_api)
         self._site = WebSite(
             WebApp(desk, self._own, api).app.resource(),
             BOUNDS,
@@ -111,9 +124,20 @@ class WebService(Service):
             "check of the page's certificate",
             FOLLOW_SECONDS,
         )
+        self._busy_at = self._reactor.seconds()
+        often = max(0.2, min(FOLLOW_SECONDS, settings.idle_exit_seconds / 4))
+        self._watching = PeriodicService(
+            self._reactor,
+            often,
+            self._look_whether_idle,
+            "check whether the page is in use",
+            often,
+        )
 
     def _lasts(self, session: Session) -> bool:
         """Does *session* still?"""
+        if session.is_proxied:
+            return self.accounts.user(session.user) is not None
         open_now = self.accounts.sessions(session.user, self._now())
         return any(one.number == session.number for one in open_now)
 
@@ -136,11 +160,26 @@ class WebService(Service):
             self.make_files()
         assert self._tls is not None
         factory = tls_factory(self._tls, self._site)
+        if self._inherited:
+            self._ports = [self._adopted(descriptor, factory) for descriptor in self._inherited]
+            return
         self._ports = bind_all(
             lambda port, host: self._reactor.listenTCP(port, factory, interface=host),
             self._settings.listen,
             PURPOSE,
         )
+
+    def _adopted(self, descriptor: int, factory: Any) -> IListeningPort:
+        """A port on a socket that systemd listens on.  Raises `ListenerUnavailable`."""
+        with socket(fileno=descriptor) as given:
+            fault = _adoption_fault(given)
+            if fault:
+                given.detach()
+                raise ListenerUnavailable(PURPOSE, f"descriptor {descriptor}", fault)
+            given.setblocking(False)
+            # It works on a copy; the one here is closed.
+            port: IListeningPort = self._reactor.adoptStreamPort(descriptor, given.family, factory)
+            return port
 
     def _files(self) -> TlsFiles:
         settings = self._settings
@@ -165,6 +204,8 @@ class WebService(Service):
         self._api_threads.startService()
         self._hashing.startService()
         self._following.startService()
+        if self._inherited and self._leave is not None and self._settings.idle_exit_seconds:
+            self._watching.startService()
         self.log.info(
             "the page is at {addresses}; its certificate has SHA-256 {fingerprint}",
             addresses=", ".join(f"https://{one}" for one in self.addresses()),
@@ -175,13 +216,30 @@ class WebService(Service):
         if self._tls is not None:
             self._tls.follow()
 
+    async def _look_whether_idle(self) -> None:
+        busy = self._site.held() or not all(one.is_idle for one in self._asked)
+        now = self._reactor.seconds()
+        if busy:
+            self._busy_at = now
+        idle = now - max(self._busy_at, self._site.entered_at)
+        if self._leave is not None and idle >= self._settings.idle_exit_seconds:
+            self.log.info(
+                "no connection for {seconds:.0f} s; the next one starts this process again",
+                seconds=idle,
+            )
+            leave, self._leave = self._leave, None
+            leave()
+
     def stopService(self) -> Deferred[None]:
         """Fires when nothing of ours is running."""
         super().stopService()
         self._live.stop()
         stopped: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
-        if self._following.running:
-            stopped.append(maybeDeferred(self._following.stopService))
+        stopped += [
+            maybeDeferred(one.stopService)
+            for one in (self._following, self._watching)
+            if one.running
+        ]
         for channel in [one.key for one in self._site.held()]:
             channel.abort()
         ended: Deferred[None] = Deferred()
@@ -205,3 +263,20 @@ class WebService(Service):
     def fingerprint(self) -> str:
         """SHA-256 of the certificate in force, as people compare it."""
         return fingerprint_of_file(certificate_of(self._layout, self._settings))
+
+    def certificate_fault(self) -> str:
+        """Why the files of the certificate cannot be used since they changed; empty while they can."""
+        return "" if self._tls is None else self._tls.fault or ""
+
+
+def _adoption_fault(given: socket) -> str:
+    """Why a descriptor of systemd's is no listening TCP socket; empty where it is."""
+    try:
+        good = (
+            given.family in {AF_INET, AF_INET6}
+            and given.type == SOCK_STREAM
+            and given.getsockopt(SOL_SOCKET, SO_ACCEPTCONN)
+        )
+    except OSError as error:
+        return error.strerror or str(error)
+    return "" if good else "it is not a listening TCP socket; see tscm-web.socket"

@@ -29,3 +29,10 @@ class WebSite(BoundedSite):
     """
 
     protocol = WebChannel
+    entered_at = 0.0
+    """When a connection came last, by the reactor's clock."""
+
+    def enter(self, channel: BoundedChannel, peer: str) -> None:
+        """*channel* is open, and *peer*'s."""
+        self.entered_at = self.reactor.seconds()
+        super().enter(channel, peer)

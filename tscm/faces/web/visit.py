@@ -149,3 +149,16 @@ class Faulty(TscmError):
     """
 
     exit_status = 2
+
+
+class Forbidden(TscmError):
+    """
+    The request claims what it may not; its sentence says what.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+    def __str__(self) -> str:
+        return self.sentence

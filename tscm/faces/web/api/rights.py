@@ -19,12 +19,14 @@ from tscm.operations.table import (
     events,
     fleet,
     jobs,
+    lines,
     listing,
     logs,
     manager,
     policies,
     proof,
     senders,
+    user_lists,
 )
 
 _BY_ROLE: Mapping[Role, tuple[Operation[Any, Any], ...]] = {
@@ -43,6 +45,13 @@ _BY_ROLE: Mapping[Role, tuple[Operation[Any, Any], ...]] = {
         policies.DIFF,
         logs.REJECTED,
         entries.ENTRIES,
+        lines.SEARCH_LINES,
+        lines.FOLLOW_LINES,
+        user_lists.LISTS,
+        user_lists.LIST_PAGE,
+        user_lists.LISTS_HOLDING,
+        user_lists.LIST_VERSIONS,
+        user_lists.CHECK_TEXT,
         events.REPORT,
         events.REPORT_SEVERAL,
         doctor.DOCTOR,
@@ -63,6 +72,10 @@ _BY_ROLE: Mapping[Role, tuple[Operation[Any, Any], ...]] = {
         logs.LOGS,
         logs.RESEND,
         entries.REMOVE_ENTRY,
+        user_lists.CREATE_LIST,
+        user_lists.EDIT_LIST,
+        user_lists.REMOVE_FOUND,
+        user_lists.UNDO_LIST,
         events.REBUILD_EVENTS,
         proof.TEST,
         jobs.WITHDRAW,
@@ -79,6 +92,8 @@ _BY_ROLE: Mapping[Role, tuple[Operation[Any, Any], ...]] = {
         logs.DROP,
         logs.DROP_READER,
         logs.DELETE_LOG,
+        user_lists.IMPORT_LIST,  # makes the manager read a file or ask a server
+        user_lists.DELETE_LIST,
     ),
 }
 ROLES: Mapping[str, Role] = {

@@ -46,6 +46,7 @@ async def health(desk: Desk, visit: Visit) -> Answer:
         subjects=tuple(subjects),
         looking=any(one.looking for one in subjects),
         may_look=visit.role >= Role.ANALYST,
+        certificate_fault=desk.certificate_fault(),
         fault=found.fault or "",
         at=found.at,
     )

@@ -44,6 +44,8 @@ class Health:
     may_look: bool
     fault: str
     at: float
+    certificate_fault: str = ""
+    """Why the page goes on with a certificate that its files no longer hold."""
 
 
 @frozen(kw_only=True)
