@@ -55,10 +55,9 @@ def test_a_table_in_a_pipe_is_as_wide_as_it_needs(capsys: pytest.CaptureFixture[
 
 
 def test_a_narrow_terminal_gets_pairs(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(tables, "_PIPE_COLUMNS", 20)
-    tables.show_table(["device", "stored", "difference"], [["tstest", 10, 0]])
+    tables.show_table(["device", "stored", "difference"], [["tstest", 10, 0]], columns=20)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
 
     assert lines == [["device", "tstest"], ["stored", "10"], ["difference", "0"], []]
@@ -69,11 +68,10 @@ WORDS = "a sentence of several words"
 
 @pytest.mark.parametrize("wide", [50, 63, 80, 200])
 def test_a_table_never_breaks_a_name_to_keep_a_sentence_in_one_line(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, wide: int
+    capsys: pytest.CaptureFixture[str], wide: int
 ) -> None:
-    monkeypatch.setattr(tables, "_PIPE_COLUMNS", wide)
     row = ("block.tdid1234.example", WORDS, 123456, WORDS)
-    tables.show_table(("name", "why", "entries in it", "what else"), [row])
+    tables.show_table(("name", "why", "entries in it", "what else"), [row], columns=wide)
     lines = capsys.readouterr().out.splitlines()
 
     assert max(map(len, lines)) <= wide

@@ -26,7 +26,6 @@ from tscm.operations.table.events import REPORT
 from tscm.operations.table.policies import PAUSE, UPDATE
 from tscm.operations.table.proof import TEST
 from tscm.simulator.matching import Packet
-from tscm.update import proofs
 from tscm.update.proofs import DeviceHeld
 
 reactor: Any = installed
@@ -215,9 +214,8 @@ async def test_what_cannot_be_taken_away_is_told_and_goes_with_the_next_update(
 
 @pytest_twisted.ensureDeferred
 async def test_what_a_killed_manager_left_is_taken_out_by_the_next_start(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World,
 ) -> None:
-    monkeypatch.setattr(proofs, "FIRST_LOOK_SECONDS", 0.1)
     before = blocked(world)
     one = world.node.updates._devices["fw"]
     job = world.node.updates._job(one)
@@ -226,6 +224,7 @@ async def test_what_a_killed_manager_left_is_taken_out_by_the_next_start(
     assert blocked(world) != before
     await world.stop("node")
     world.node = NodeService.from_files(world.layout, reactor)
+    world.node.updates.proofs.first_look_seconds = 0.1
     world.node.privilegedStartService()
     world.node.startService()
     world.running.append("node")

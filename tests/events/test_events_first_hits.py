@@ -81,14 +81,12 @@ def rows_by_chance(chance: Random, count: int) -> list[tuple[float, list[Row]]]:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_cuts_and_restarts_change_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "KEPT_FLOWS", 9)
-    monkeypatch.setattr(module, "_ROOM", 3)
-    monkeypatch.setattr(module, "_JOURNALS", 5)
+def test_cuts_and_restarts_change_nothing(seed: int) -> None:
+    small = {"kept_flows": 9, "room": 3, "most_journals": 5}
     chance = Random(seed)
     stretches = rows_by_chance(chance, 200)
-    whole, journals = FirstHits(), list[tuple[bytes, bytes]]()
-    part = FirstHits()
+    whole, journals = FirstHits(**small), list[tuple[bytes, bytes]]()
+    part = FirstHits(**small)
     for at, rows in stretches:
         assert part.settle(rows, at) == whole.settle(rows, at)
         if chance.random() < 0.5:  # the end of a block
@@ -98,7 +96,7 @@ def test_cuts_and_restarts_change_nothing(seed: int, monkeypatch: pytest.MonkeyP
                 if journal.flows:
                     journals.append((journal.flows, journal.times))
             if chance.random() < 0.5:  # a restart
-                part = FirstHits.of(journals)
+                part = FirstHits.of(journals, **small)
     assert len(journals) <= 6
 
 

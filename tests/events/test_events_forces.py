@@ -91,11 +91,10 @@ def test_many_devices_with_lists_of_their_own_keep_them(
 def test_what_is_kept_ready_is_bounded(
     table_of: Callable[[list[Generation]], ForceTable],
     unpacked: list[bytes],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(worker, "_ENTRIES_KEPT", 20)
     lists = [generation("203.0.113.0/24", f"198.51.100.{n}/32") for n in range(len(DEVICES))]
     table = table_of(lists)
+    table.entries_kept = 20
     ask(table)
     ask(table)
     assert len(unpacked) == 4 * len(DEVICES)

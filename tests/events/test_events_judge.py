@@ -5,6 +5,7 @@ Which entry a line tells of, by which generation, in which direction.
 from ipaddress import ip_address, ip_network
 
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -147,9 +148,9 @@ def test_lines_of_a_push_under_way_find_the_generation_after() -> None:
     assert applicable([new], 10.0) == []
 
 
-def test_what_a_generation_remembers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tscm.events.judge._FOUND_KEPT", 20)
+def test_what_a_generation_remembers_is_bounded() -> None:
     lists = force(["203.0.113.0/24"], [])
+    lists = evolve(lists, judged=evolve(lists.judged, found_kept=20))
     for n in range(50):
         near = [f"10.0.{n}.{last}" for last in range(8)]
         found, others = judged([row("denied", f"203.0.113.{n}", host) for host in near], [lists])

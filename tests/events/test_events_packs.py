@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from tests.events.by_hand import FIRST, HOUR, KEYS, fits
 from tests.events.older_database import older_database
-from tscm.events import brief, packs, sums, worker
+from tscm.events import brief, packs, sums
 from tscm.events.brief import met
 from tscm.events.columns import BRIEF_SUMS, Column
 from tscm.events.judge import ALLOWED, BLOCKED, INBOUND, OUTBOUND, Hit, Tally, joined
@@ -225,12 +225,11 @@ def test_rows_and_packs_give_what_counting_by_hand_gives(
     with pytest.MonkeyPatch.context() as patch, empty_database() as path:
         if small:
             for room, name, value in (
-                (packs, "_STEP", 2), (packs, "_FETCHED", 2), (sums, "_PIECE", 3),
-                (sums, "_DENSE", 4), (sums, "_FEW", 1), (sums, "_HELD", 2),
+                (sums, "_PIECE", 3), (sums, "_DENSE", 4), (sums, "_FEW", 1), (sums, "_HELD", 2),
             ):  # fmt: skip
                 patch.setattr(room, name, value)
         connection = open_database(str(path))
-        rollups, by_hand = Rollups(connection), ByHand()
+        rollups, by_hand = Rollups(connection, 2 if small else packs.STEP), ByHand()
         for step in steps:
             carry_out(rollups, by_hand, step)
             assert kept_in_brief(connection) == rows_in_brief(connection)
@@ -373,14 +372,16 @@ def test_the_worker_packs_the_hours_that_are_over() -> None:
         assert total(path) == 30
 
 
-def test_a_moment_of_packing_ends_and_the_next_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "_PACKING_SECONDS", 0.0)
-    monkeypatch.setattr(packs, "_STEP", 4)
-    monkeypatch.setattr(packs, "_FETCHED", 2)
+def test_a_moment_of_packing_ends_and_the_next_goes_on() -> None:
     with empty_database() as path:
         filled(path, range(FIRST, FIRST + 30))
         connection = open_database(str(path))
-        packing = Worker(Rollups(connection), ForceTable(connection), now=lambda: 1e12)
+        packing = Worker(
+            Rollups(connection, packing_step=4),
+            ForceTable(connection),
+            now=lambda: 1e12,
+            packing_seconds=0.0,
+        )
         moments = 1
         while packing.answer({"kind": "pack"}, b"")["more"]:
             assert total(path) == 30

@@ -147,7 +147,7 @@ async def test_lines_become_roll_ups_and_the_cursor_follows(world: World) -> Non
 async def test_a_worker_that_is_killed_counts_nothing_twice(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tscm.events.rounds.RETRY_SECONDS", 0.05)
+    world.service._rounds.retry_first_seconds = 0.05
     log = world.follow()
     log.append(denied("203.0.113.7"))
     await world.when_passed(log)
@@ -229,7 +229,7 @@ async def test_devices_are_counted_apart(world: World) -> None:
 async def test_a_database_that_fails_is_tried_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tscm.events.rounds.RETRY_SECONDS", 0.05)
+    world.service._rounds.retry_first_seconds = 0.05
     log = world.follow()
     with sqlite3.connect(world.database) as connection:
         connection.execute("ALTER TABLE hits RENAME TO away")
@@ -316,7 +316,7 @@ async def test_no_fault_ends_the_reading_however_often_it_comes(
     monkeypatch: pytest.MonkeyPatch,
     logged_failures: list[LogEvent],
 ) -> None:
-    monkeypatch.setattr("tscm.events.rounds.RETRY_MOST_SECONDS", 0.05)
+    world.service._rounds.retry_most_seconds = 0.05
     log = world.follow()
     really, tries = log.confirm, 0
 
@@ -343,7 +343,7 @@ async def test_few_blocks_are_on_their_way_however_many_devices_there_are(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     really, under_way, most, largest = WorkerProcess.ask, 0, 0, 0
-    monkeypatch.setattr("tscm.events.rounds.BLOCK_BYTES", 1000)
+    world.service._rounds.block_bytes = 1000
 
     def ask(worker: WorkerProcess, request: Json, data: bytes = b"") -> Deferred[Json]:
         nonlocal under_way, most, largest

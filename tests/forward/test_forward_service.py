@@ -58,8 +58,8 @@ def udp(port: int, **more: Any) -> Target:
     return Target(address="127.0.0.1", port=port, protocol="UDP", **more)
 
 
-def forward(threads: Threads, log: MemoryLog, target: Target) -> ForwardService:
-    service = ForwardService(reactor, threads, log, target, chance=lambda: 0.0)
+def forward(threads: Threads, log: MemoryLog, target: Target, **more: Any) -> ForwardService:
+    service = ForwardService(reactor, threads, log, target, chance=lambda: 0.0, **more)
     service.startService()
     return service
 
@@ -235,14 +235,14 @@ async def test_what_a_deaf_peer_does_not_acknowledge_is_not_sent(threads: Thread
 
 @pytest_twisted.ensureDeferred
 async def test_a_peer_that_never_reads_goes_on_failing_however_long_its_connections_live(
-    threads: Threads, monkeypatch: pytest.MonkeyPatch
+    threads: Threads,
 ) -> None:
-    monkeypatch.setattr("tscm.forward.service._PROVEN_SECONDS", 0.3)
     siem = TcpReceiver(deaf=True)
     log = MemoryLog()
     for at in range(200):
         log.append_block(b"".join(lines(1000, at * 1000)))
-    service = forward(threads, log, tcp(siem.listen(), silence_seconds=1.0))
+    target = tcp(siem.listen(), silence_seconds=1.0)
+    service = forward(threads, log, target, proven_seconds=0.3)
     await until(lambda: service.figures().failures == 2)
     figures = service.figures()
     assert (figures.failing_since or 1e12) < (figures.last_error_at or 0.0)

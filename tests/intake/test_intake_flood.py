@@ -99,9 +99,8 @@ async def test_a_listener_gives_memory_back_behind_a_flood(
     assert balanced(service.figures())
 
 
-def test_tables_of_addresses_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sender_room, "_KEPT", 64)
-    table = SenderTable()
+def test_tables_of_addresses_are_bounded() -> None:
+    table = SenderTable(routes_kept=64)
     table.claim("fw1", ["192.0.2.1"])
     for number in range(5000):
         address = f"198.18.{number // 250}.{number % 250}"

@@ -25,7 +25,6 @@ from tests.intake.intake_parts import (
     target,
     until,
 )
-from tscm.intake import tcp
 from tscm.intake.figures import StreamFigures, TlsFigures
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
@@ -202,10 +201,12 @@ async def test_gibberish_is_named_and_closed(start: Start, sent: bytes) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_a_hand_shake_that_never_ends_is_closed(
-    start: Start, monkeypatch: pytest.MonkeyPatch
+    start: Start,
 ) -> None:
-    monkeypatch.setattr(tcp, "HANDSHAKE_SECONDS", 0.1)
     service = start()
+    server = service._listeners.tls
+    assert server is not None
+    server.handshake_seconds = 0.1
     with plain(service) as stream:
         stream.sendall(b"\x16\x03\x01")
         await until(lambda: bool(tls(service).handshakes_failed))

@@ -271,10 +271,9 @@ def test_whatever_a_feed_holds_reading_it_takes_no_memory_beside_its_entries(
     assert peak < 1 << 20, "as much as half of the feed itself"
 
 
-def test_a_feed_that_is_read_for_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tscm.retrieve.feeds.READ_SECONDS", -1.0)
+def test_a_feed_that_is_read_for_too_long_is_refused() -> None:
     with pytest.raises(FeedUnavailable, match="takes too long"):
-        fetch(lambda _: httpx.Response(200, content=iter([gzip.compress(NETSET)])))
+        fetch(lambda _: httpx.Response(200, content=iter([gzip.compress(NETSET)])), reading=-1.0)
 
 
 def test_the_hosts_that_redirections_led_to_stand_in_the_source() -> None:

@@ -199,14 +199,11 @@ def test_a_receipt_that_a_crash_cut_off_spoils_no_other(tmp_path: Path) -> None:
     assert list(read_receipts(folder).known) == ["b1", "b3"]
 
 
-def test_receipts_are_bounded_and_their_sums_are_not_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(receipts, "MOST_RECEIPTS", 3)
+def test_receipts_are_bounded_and_their_sums_are_not_lost(tmp_path: Path) -> None:
     found = Receipts()
     for at in range(7):
         found.add(stored(f"b{at}", size=10))
-    assert found.drop_oldest()
+    assert found.drop_oldest(most=3)
     folder = put(tmp_path)
     rewrite_receipts(folder, found.content())
     again = read_receipts(folder)

@@ -17,7 +17,6 @@ from tests.services.test_services_services import AtOnce, ended
 from tscm import upload_format
 from tscm.base.host_port import HostPort
 from tscm.base.listening import tls_factory
-from tscm.services import log_service
 from tscm.services.certificate import ensure_certificate, tls_options
 from tscm.services.entries import PortalEntry, add_entry
 from tscm.services.log_service import LogService
@@ -238,10 +237,8 @@ def test_a_content_over_the_bound_is_refused_at_once(world: World) -> None:
     lose(channel)
 
 
-def test_one_device_cannot_take_all_uploads_at_once(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(log_service, "_AT_ONCE_OF_DEVICE", 2)
+def test_one_device_cannot_take_all_uploads_at_once(world: World) -> None:
+    world.service.at_once_of_device = 2
     channels = [world.connect()[0] for _ in range(2)]
     for number, channel in enumerate(channels):
         channel.dataReceived(world.head(f"b{number}"))

@@ -440,18 +440,15 @@ class Later:
             one()
 
 
-def with_a_large_log(
-    logs: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[SpoolService, Later, Clock]:
+def with_a_large_log(logs: Path) -> tuple[SpoolService, Later, Clock]:
     """A log of 900 lines that was looked at, of which not even a kilobyte is read in the reactor thread from now on."""
     later, clock = Later(), Clock()
     spool = make_spool(logs, clock, threads=later)
     spool.open_device("asa", BIG)
     assert spool.append("asa", [run_of(*numbered(0, 900))], 1.0)
     spool.figures("asa")
-    monkeypatch.setattr("tscm.spool.log.REPAIRED_AT_ONCE", 1000)
-    monkeypatch.setattr("tscm.spool.service.REPAIRED_AT_ONCE", 1000)
-    monkeypatch.setattr("tscm.spool.repairs._READ_LAST", 200)
+    spool._devices["asa"].repaired_at_once = 1000
+    spool._repairs.read_last = 200
     return spool, later, clock
 
 
@@ -462,9 +459,9 @@ def written_to(live: Path) -> None:
 
 @pytest.mark.parametrize("somebody", [moved, deleted, replaced, written_to])
 def test_a_large_live_log_is_put_back_by_a_thread_while_lines_are_stored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, somebody: Callable[[Path], None]
+    tmp_path: Path, somebody: Callable[[Path], None]
 ) -> None:
-    spool, later, _ = with_a_large_log(tmp_path, monkeypatch)
+    spool, later, _ = with_a_large_log(tmp_path)
     live = tmp_path / "asa/syslog"
     somebody(live)
     spool.figures("asa")
@@ -485,10 +482,8 @@ def test_a_large_live_log_is_put_back_by_a_thread_while_lines_are_stored(
     closed(spool)
 
 
-def test_a_stop_in_the_midst_of_a_large_copy_loses_no_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spool, later, _ = with_a_large_log(tmp_path, monkeypatch)
+def test_a_stop_in_the_midst_of_a_large_copy_loses_no_line(tmp_path: Path) -> None:
+    spool, later, _ = with_a_large_log(tmp_path)
     deleted(tmp_path / "asa/syslog")
     spool.figures("asa")
     closed(spool)
@@ -503,9 +498,9 @@ def test_a_stop_in_the_midst_of_a_large_copy_loses_no_line(
 
 @pytest.mark.parametrize("somebody", [moved, deleted, written_to])
 def test_a_copy_of_a_log_that_is_truncated_meanwhile_has_what_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, somebody: Callable[[Path], None]
+    tmp_path: Path, somebody: Callable[[Path], None]
 ) -> None:
-    spool, later, _ = with_a_large_log(tmp_path, monkeypatch)
+    spool, later, _ = with_a_large_log(tmp_path)
     live = os.open(tmp_path / "asa/syslog", os.O_RDWR)
     somebody(tmp_path / "asa/syslog")
     spool.figures("asa")
@@ -526,9 +521,9 @@ def test_a_copy_of_a_log_that_is_truncated_meanwhile_has_what_is_left(
 @pytest.mark.parametrize("early", [0, 7])
 @pytest.mark.parametrize("left", [0, 3, LINE, 450 * LINE + 5, 899 * LINE])
 def test_a_large_log_that_was_truncated_is_read_by_a_thread_while_lines_are_stored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: int, early: int
+    tmp_path: Path, left: int, early: int
 ) -> None:
-    spool, later, _ = with_a_large_log(tmp_path, monkeypatch)
+    spool, later, _ = with_a_large_log(tmp_path)
     reader = spool.reader("asa", "slow")
     emptied(tmp_path / "asa/syslog", left)
     if early:
@@ -557,10 +552,8 @@ def test_a_large_log_that_was_truncated_is_read_by_a_thread_while_lines_are_stor
     assert verify_log(Disk(), tmp_path, "asa") == []
 
 
-def test_a_large_log_that_is_truncated_again_while_it_is_read_is_read_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spool, later, _ = with_a_large_log(tmp_path, monkeypatch)
+def test_a_large_log_that_is_truncated_again_while_it_is_read_is_read_again(tmp_path: Path) -> None:
+    spool, later, _ = with_a_large_log(tmp_path)
     emptied(tmp_path / "asa/syslog", 800 * LINE)
     spool.figures("asa")
     assert spool.append("asa", [run_of(*numbered(900, 10))], 2.0)
@@ -579,10 +572,8 @@ def test_a_large_log_that_is_truncated_again_while_it_is_read_is_read_again(
     closed(spool)
 
 
-def test_a_stop_while_a_large_truncated_log_is_read_loses_no_more(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spool, later, _ = with_a_large_log(tmp_path, monkeypatch)
+def test_a_stop_while_a_large_truncated_log_is_read_loses_no_more(tmp_path: Path) -> None:
+    spool, later, _ = with_a_large_log(tmp_path)
     emptied(tmp_path / "asa/syslog", 500 * LINE)
     spool.figures("asa")
     assert spool.append("asa", [run_of(*numbered(900, 20))], 2.0)

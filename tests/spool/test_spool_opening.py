@@ -16,7 +16,6 @@ from tests.spool.test_spool_service import BIG, balanced, closed, drain
 from tscm.base.threads import Threads
 from tscm.errors import LogOpening
 from tscm.settings.node import SpoolBounds
-from tscm.spool import glance
 from tscm.spool.disk import Disk
 from tscm.spool.service import SpoolService
 
@@ -75,6 +74,7 @@ class World:
     logs: Path
     clock: Clock = field(factory=Clock)
     threads: Waiting = field(factory=Waiting)
+    at_once_bytes: int = 4000
 
     def spool(self, disk: Disk | None = None) -> SpoolService:
         return SpoolService(
@@ -83,6 +83,7 @@ class World:
             self.clock,
             cast(Threads, self.threads),
             disk or Disk(),
+            at_once_bytes=self.at_once_bytes,
         )
 
     def crashed(self, text: str = "%ASA-6-106100: line") -> None:
@@ -110,8 +111,7 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(glance, "AT_ONCE_BYTES", 4000)
+def world(tmp_path: Path) -> World:
     made = World(tmp_path)
     made.crashed()
     return made
@@ -121,14 +121,11 @@ def everything(spool: SpoolService, reader: str = "siem") -> list[bytes]:
     return drain(spool.reader("asa", reader)).splitlines()
 
 
-def test_little_is_read_before_others_go_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world = World(tmp_path)
+def test_little_is_read_before_others_go_on(tmp_path: Path) -> None:
+    world = World(tmp_path, at_once_bytes=100_000)
     world.crashed(LONG)
     disk = Counting()
     spool = world.spool(disk)
-    monkeypatch.setattr(glance, "AT_ONCE_BYTES", 100_000)
     world.opening(spool)
     assert disk.read < 1_500_000, "of 4 MB, which an opening reads more than once"
     world.ready(spool)
@@ -198,10 +195,9 @@ def test_a_stop_in_the_midst_leaves_the_early_lines_for_the_next_start(
 
 
 def test_a_crash_at_any_step_loses_no_early_line_and_none_comes_twice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged_failures: list[Any]
+    tmp_path: Path, logged_failures: list[Any]
 ) -> None:
     for step in range(1, 60):
-        monkeypatch.setattr(glance, "AT_ONCE_BYTES", 4000)
         world = World(tmp_path / str(step))
         world.crashed()
         disk = Crashing(1 << 30, half=bool(step % 2))
@@ -211,7 +207,7 @@ def test_a_crash_at_any_step_loses_no_early_line_and_none_comes_twice(
         world.threads.work()
         if disk.left > 0:
             break
-        monkeypatch.setattr(glance, "AT_ONCE_BYTES", 1 << 30)
+        world.at_once_bytes = 1 << 30
         again = world.spool()
         again.open_device("asa", BIG)
         assert everything(again) == numbered(0, HELD + 10), step
@@ -225,9 +221,8 @@ def test_a_crash_at_any_step_loses_no_early_line_and_none_comes_twice(
 
 
 def test_a_disk_that_refuses_for_a_while_keeps_the_early_lines_and_is_tried_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(glance, "AT_ONCE_BYTES", 4000)
     failed = 0
     for step in range(1, 60):
         world = World(tmp_path / str(step))

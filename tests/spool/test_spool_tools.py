@@ -140,18 +140,13 @@ class Held:
 
 
 @pytest.mark.parametrize("gap", [5, 50, 500])
-def test_what_is_longer_than_a_line_can_be_is_left_out(
-    monkeypatch: pytest.MonkeyPatch, gap: int
-) -> None:
-    for module in (tools_export, tools_last):
-        monkeypatch.setattr(module, "CHUNK_BYTES", 10)
-        monkeypatch.setattr(module, "LINE_MOST", 100)
+def test_what_is_longer_than_a_line_can_be_is_left_out(gap: int) -> None:
     data = b"one\ntwo\n" + b"\0" * gap + b"\nthree\nfo" + b"\0" * gap + b"ur\nfive\n"
     whole = data if gap < 100 else b"one\ntwo\nthree\nfive\n"
-    found = list(tools_export._pieces(Held(data), [(0, len(data))]))
+    found = list(tools_export._pieces(Held(data), [(0, len(data))], chunk=10, most=100))
     assert b"".join(block for _, block in found) == whole
     assert all(data[at : at + len(block)] == block for at, block in found)
-    back = list(tools_last._lines_back(Held(data), len(data)))
+    back = list(tools_last._lines_back(Held(data), len(data), chunk=10, most=100))
     assert b"".join(block for _, block in reversed(back)) == whole
     assert all(data[at : at + len(block)] == block for at, block in back)
 

@@ -507,7 +507,6 @@ async def test_a_fault_while_sealing_does_not_end_the_schedule(
     monkeypatch: pytest.MonkeyPatch,
     logged_failures: list[LogEvent],
 ) -> None:
-    monkeypatch.setattr("tscm.upload.service._RETRY_FIRST", 0.05)
     really, calls = bench.log.seal, 0
 
     def seal() -> bool:
@@ -518,7 +517,7 @@ async def test_a_fault_while_sealing_does_not_end_the_schedule(
         return really()
 
     monkeypatch.setattr(bench.log, "seal", seal)
-    service = bench.service(interval_seconds=0.05)
+    service = bench.service(interval_seconds=0.05, retry_first_seconds=0.05)
     service.running = False
     service.startService()
     bench.log.append(hit(1))

@@ -202,15 +202,15 @@ def test_the_bound_grows_with_what_is_sent() -> None:
     assert way.bound(LEAST_RATE * 500) == 620
 
 
-def test_the_doctors_looks_at_proxy_and_siem_end_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tscm.doctor.probe_onward._WHOLE_SECONDS", 0.2)
+def test_the_doctors_looks_at_proxy_and_siem_end_too() -> None:
     settings = {"name": "fw", "device_id": "tdid_a1", "device": "192.0.2.1", "username": "u"}
     lists = {"block_list": "b.example", "allow_list": "a.example", "password": Secret("p")}
     with serving(behind(b"HTTP/1.1 2", b"0")) as root:
         place = root.removesuffix("/api").replace("https:", "http:")
         device = AsaRestSettings(**settings, **lists, log_proxy=place)  # type: ignore[arg-type]
-        assert ask_proxy(device, "https://logs.example").fault == "no complete answer within 0 s"
+        fault = ask_proxy(device, "https://logs.example", whole_seconds=0.2).fault
+        assert fault == "no complete answer within 0 s"
     with serving(lambda one: trickle(one, b"\x16\x03\x03\x40\x00", b"\0")) as root:
         port = int(root.removesuffix("/api").rpartition(":")[2])
         target = Target(address="127.0.0.1", port=port, protocol="TLS")
-        assert why_not(target) == "no complete answer within 0 s"
+        assert why_not(target, whole_seconds=0.2) == "no complete answer within 0 s"

@@ -22,9 +22,14 @@ def latest(what: str, count: int, shown: int) -> str:
     return f"{what}: {count:,}" if count <= shown else f"{what}: {count:,}, latest {shown:,} shown"
 
 
-def show_table(heads: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
+def show_table(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    title: str = "",
+    columns: int = _PIPE_COLUMNS,
+) -> None:
     """
-    A table with a row for each thing; numbers stand to the right.
+    A table with a row for each thing; numbers stand to the right.  *columns*: the width where there is no terminal.
 
     On a terminal too narrow for its words every row becomes a list of pairs.
     """
@@ -35,7 +40,7 @@ def show_table(heads: Sequence[str], rows: Iterable[Sequence[Any]], title: str =
     given = [list(row) for row in rows]
     lines = [[cell_text(cell) for cell in row] for row in given]
     numeric = [any(_is_number(row[at]) for row in given) for at in range(len(heads))]
-    console = _console()
+    console = _console(columns)
     if title:
         say.plain(title)
     widths = _widths(heads, lines, console.width)
@@ -122,10 +127,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _console() -> Any:
+def _console(columns: int = _PIPE_COLUMNS) -> Any:
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else _PIPE_COLUMNS
+    width = None if sys.stdout.isatty() else columns
     return Console(highlight=False, markup=False, emoji=False, width=width)
 
 

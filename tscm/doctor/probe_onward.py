@@ -137,11 +137,11 @@ def _no_connection(host: str, port: int) -> str | None:
     return None
 
 
-def _cause(error: OSError, cut: CutOff) -> str:
+def _cause(error: OSError, cut: CutOff, whole_seconds: float = _WHOLE_SECONDS) -> str:
     if cut.stopped:
         return "the check was interrupted because the manager is stopping"
     if cut.over:
-        return f"no complete answer within {_WHOLE_SECONDS:.0f} s"
+        return f"no complete answer within {whole_seconds:.0f} s"
     if isinstance(error, TimeoutError):
         return f"no response within {_CONNECT_SECONDS:.0f} s"
     if isinstance(error, socket.gaierror):
@@ -149,7 +149,7 @@ def _cause(error: OSError, cut: CutOff) -> str:
     return error.strerror or str(error)
 
 
-def why_not(target: Target) -> str | None:
+def why_not(target: Target, whole_seconds: float = _WHOLE_SECONDS) -> str | None:
     """Why a target of forwarding cannot be reached; None where it can, or where nobody can tell."""
     cut = CutOff()
     try:
@@ -157,7 +157,7 @@ def why_not(target: Target) -> str | None:
             socket.getaddrinfo(target.address, target.port, type=socket.SOCK_DGRAM)
             return None
         with (
-            cut.within(_WHOLE_SECONDS),
+            cut.within(whole_seconds),
             cut.connect(target.address, target.port, _CONNECT_SECONDS) as tcp,
         ):
             if target.protocol == "TLS":
@@ -167,16 +167,18 @@ def why_not(target: Target) -> str | None:
         return f"its certificate is not trusted: {error.verify_message.rstrip('.')}"
     except ssl.SSLError as error:
         if cut.over:
-            return _cause(error, cut)
+            return _cause(error, cut, whole_seconds)
         return f"TLS negotiation failed: {error.reason or error}"
     except TlsUnusable as error:
         return error.strerror or str(error)
     except OSError as error:
-        return _cause(error, cut)
+        return _cause(error, cut, whole_seconds)
     return None
 
 
-def ask_proxy(settings: DeviceSettings, url: str) -> ProxyAnswer:
+def ask_proxy(
+    settings: DeviceSettings, url: str, whole_seconds: float = _WHOLE_SECONDS
+) -> ProxyAnswer:
     """What the device's proxy answers to CONNECT for the log service."""
     proxy, service = urlsplit(settings.log_proxy or ""), urlsplit(url)
     host = f"[{service.hostname}]" if ":" in (service.hostname or "") else service.hostname
@@ -190,7 +192,7 @@ def ask_proxy(settings: DeviceSettings, url: str) -> ProxyAnswer:
     cut = CutOff()
     try:
         with (
-            cut.within(_WHOLE_SECONDS),
+            cut.within(whole_seconds),
             cut.connect(proxy.hostname or "", proxy.port or 0, _CONNECT_SECONDS) as tcp,
         ):
             tcp.sendall(request)
@@ -201,8 +203,8 @@ def ask_proxy(settings: DeviceSettings, url: str) -> ProxyAnswer:
                     break
                 said += more
     except OSError as error:
-        return ProxyAnswer(fault=_cause(error, cut))
+        return ProxyAnswer(fault=_cause(error, cut, whole_seconds))
     if cut.over:  # we hung up ourselves, and that looks like the end of its answer
-        return ProxyAnswer(fault=_cause(TimeoutError(), cut))
+        return ProxyAnswer(fault=_cause(TimeoutError(), cut, whole_seconds))
     status = said.partition(b"\n")[0].decode("latin-1").strip()
     return ProxyAnswer(answer=status.partition(" ")[2])

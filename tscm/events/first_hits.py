@@ -53,6 +53,9 @@ class FirstHits:
     The first hits of one device that no interval line has counted again yet.
     """
 
+    _kept_flows: int = KEPT_FLOWS
+    _room: int = _ROOM
+    _most_journals: int = _JOURNALS
     _held: dict[bytes, float] = field(factory=dict, init=False)
     """When each flow's came, the oldest first."""
     _oldest: float = field(default=0.0, init=False)
@@ -64,9 +67,9 @@ class FirstHits:
     _journalled: int = field(default=0, init=False)
 
     @classmethod
-    def of(cls, journals: Iterable[tuple[bytes, bytes]]) -> Self:
+    def of(cls, journals: Iterable[tuple[bytes, bytes]], **bounds: int) -> Self:
         """As these left it: flows and times of each."""
-        made = cls()
+        made = cls(**bounds)
         for flows, times in journals:
             for flow, at in zip(flows.split(b"\n"), _doubles(times), strict=True):
                 made._change(flow, at)
@@ -90,7 +93,7 @@ class FirstHits:
                 held[flow] = at  # a flow that begins anew is the youngest
                 flows.append(flow)
                 times.append(at)
-                if len(held) > KEPT_FLOWS + _ROOM:
+                if len(held) > self._kept_flows + self._room:
                     self._make_room()
             elif since is not None:
                 flows.append(flow)
@@ -106,7 +109,7 @@ class FirstHits:
             return None
         self._journals += 1
         self._journalled += len(self._flows)
-        whole = self._journals > _JOURNALS or self._journalled > 2 * KEPT_FLOWS
+        whole = self._journals > self._most_journals or self._journalled > 2 * self._kept_flows
         if whole:
             self._journals, self._journalled = 1, len(self._held)
             flows, times = list(self._held), list(self._held.values())
@@ -124,11 +127,11 @@ class FirstHits:
         self._forget_old(at)
         held.pop(flow, None)
         held[flow] = at
-        if len(held) > KEPT_FLOWS + _ROOM:
+        if len(held) > self._kept_flows + self._room:
             self._make_room()
 
     def _make_room(self) -> None:
-        for flow in list(islice(self._held, _ROOM)):
+        for flow in list(islice(self._held, self._room)):
             del self._held[flow]
 
     def _forget_old(self, at: float) -> None:

@@ -96,6 +96,8 @@ class Judged:
     def __len__(self) -> int:
         return sum(map(len, self.entries.values()))
 
+    found_kept: int = field(default=_FOUND_KEPT, kw_only=True)
+    """Addresses whose entries are remembered."""
     _found: Mapping[str, dict[bytes, Cidr | None]] = field(
         factory=lambda: {BLOCKED: {}, ALLOWED: {}}, init=False
     )
@@ -115,7 +117,7 @@ class Judged:
         They are kept for a while: the same few come again and again.
         """
         blocked, allowed = self._found[BLOCKED], self._found[ALLOWED]
-        if len(blocked) + len(addresses) > _FOUND_KEPT:
+        if len(blocked) + len(addresses) > self.found_kept:
             blocked.clear()
             allowed.clear()
         fresh = list(addresses)

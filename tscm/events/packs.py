@@ -30,7 +30,7 @@ _ROW = ", ".join((*KEYS, "lines", "hits"))
 _FETCHED = 1 << 14
 """Rows taken out of SQLite at once: as Python's numbers they are ten times as large as in an array."""
 
-_STEP = 1 << 16
+STEP = 1 << 16
 """Rows that are packed at once, if an hour has no more: to take them out of `hits` is one transaction."""
 LAST_HOUR = 1 << 40
 """Later than any."""
@@ -88,14 +88,15 @@ def days_to_pack(connection: sqlite3.Connection, before_hour: int) -> list[tuple
 
 
 def joined(
-    connection: sqlite3.Connection, device: int, day: int, before_hour: int
+    connection: sqlite3.Connection, device: int, day: int, before_hour: int, step: int = STEP
 ) -> tuple[Pack, int, int] | None:
     """
     A day's pack with the first of its rows that are not packed, whole hours before *before_hour*.
 
     Gives the hours from which all rows are in it now, first and last; None where there are none.
     """
-    rows = _rows(connection, device, day * DAY_HOURS, min((day + 1) * DAY_HOURS, before_hour) - 1)
+    last = min((day + 1) * DAY_HOURS, before_hour) - 1
+    rows = _rows(connection, device, day * DAY_HOURS, last, step)
     if not rows.shape[1]:
         return None
     *keys, lines, hits = rows
@@ -169,18 +170,18 @@ def column(connection: sqlite3.Connection, device: int, day: int, name: str) -> 
     return Column.read(connection, device, day, name) or NOTHING
 
 
-def _rows(connection: sqlite3.Connection, device: int, first: int, last: int) -> Numbers:
-    """Rows of whole hours, in the order of their hours: about as many as a step takes."""
+def _rows(connection: sqlite3.Connection, device: int, first: int, last: int, step: int) -> Numbers:
+    """Rows of whole hours, in the order of their hours: about as many as a *step* takes."""
     asked = connection.execute(
         f"SELECT {_ROW} FROM hits WHERE device = ? AND hour BETWEEN ? AND ? ORDER BY device, hour",  # noqa: S608 - names of this file
         (device, first, last),
     )
     parts = [np.zeros((len(KEYS) + 2, 0), np.int64)]
     count = 0
-    while fetched := asked.fetchmany(_FETCHED):
+    while fetched := asked.fetchmany(min(_FETCHED, step)):
         parts.append(np.array(fetched, np.int64).T)
         count += len(fetched)
-        if count >= _STEP and parts[-1][0][0] < parts[-1][0][-1]:
+        if count >= step and parts[-1][0][0] < parts[-1][0][-1]:
             parts[-1] = parts[-1][:, parts[-1][0] < parts[-1][0][-1]]  # the last hour may go on
             break
     asked.close()

@@ -53,6 +53,7 @@ class Rollups:
     """
 
     _connection: sqlite3.Connection
+    packing_step: int = packs.STEP
     _words: dict[str | bytes, int] = field(factory=dict, init=False)
 
     def position(self, device: str) -> EventPosition:
@@ -207,7 +208,7 @@ class Rollups:
 
         Gives whether there was anything to do.
         """
-        found = packs.joined(self._connection, device, day, before_hour)
+        found = packs.joined(self._connection, device, day, before_hour, self.packing_step)
         if found is None:
             return False
         pack, first, last = found

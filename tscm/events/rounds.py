@@ -82,6 +82,7 @@ class _Batch:
     One request: parts of several devices, never two of one.
     """
 
+    most_bytes: int
     devices: list[Followed] = field(factory=list)
     parts: list[Json] = field(factory=list)
     data: list[bytes] = field(factory=list)
@@ -97,7 +98,7 @@ class _Batch:
 
     def has_room(self) -> bool:
         return (
-            self.size < BLOCK_BYTES
+            self.size < self.most_bytes
             and self.to_read < STRETCH_BYTES - _STRETCH_LEAST
             and len(self.parts) < _PARTS_MOST
         )
@@ -122,6 +123,9 @@ class Rounds:
     """Told of a device that is up to date again, by its `oldest`."""
     _upheaval: Callable[[str, Mapping[str, float]], None] = lambda _name, _messages: None
     """Told by device which messages of `UPHEAVALS` were received, and when."""
+    retry_first_seconds: float = field(default=RETRY_SECONDS, kw_only=True)
+    retry_most_seconds: float = field(default=RETRY_MOST_SECONDS, kw_only=True)
+    block_bytes: int = field(default=BLOCK_BYTES, kw_only=True)
     _due: deque[Followed] = field(factory=deque, init=False)
     _heard: list[Followed] = field(factory=list, init=False)
     """Those with something new since the last round."""
@@ -145,7 +149,7 @@ class Rounds:
             reader,
             0.0,  # the round lingers, for all devices together
             partial(self._noticed, one),
-            backoff=Backoff(RETRY_SECONDS, RETRY_MOST_SECONDS),
+            backoff=Backoff(self.retry_first_seconds, self.retry_most_seconds),
             retry=partial(self._again, one),
         )
         return one
@@ -223,7 +227,7 @@ class Rounds:
 
     def _batch(self) -> _Batch:
         """As many of those that are due as one request holds."""
-        batch = _Batch()
+        batch = _Batch(self.block_bytes)
         while self._due and batch.has_room():
             one = self._due[0]
             if one.reading.trouble.failures and batch.parts:
@@ -275,7 +279,7 @@ class Rounds:
             if found is not None:
                 return found
         one.carried = False
-        return reader.read(offset, BLOCK_BYTES - batch.size)
+        return reader.read(offset, self.block_bytes - batch.size)
 
     # -- asking -----------------------------------------------------------------
 

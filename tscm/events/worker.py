@@ -58,6 +58,7 @@ class ForceTable:
     """
 
     _connection: sqlite3.Connection
+    entries_kept: int = _ENTRIES_KEPT
     _damaged: set[tuple[str, int]] = field(factory=set, init=False)
     _contents: "OrderedDict[tuple[str, int, float], bytes]" = field(factory=OrderedDict, init=False)
     """Which content a generation has, by device, number, and when it came into force."""
@@ -118,7 +119,7 @@ class ForceTable:
             self._damaged.discard((device, number))  # a device of the same name, made anew
         self._ready[content] = judged
         entries = sum(map(len, self._ready.values()))
-        while entries > _ENTRIES_KEPT and len(self._ready) > _READY_LEAST:
+        while entries > self.entries_kept and len(self._ready) > _READY_LEAST:
             entries -= len(self._ready.popitem(last=False)[1])
         return Force.by(number, applied_at, names, judged)
 
@@ -190,6 +191,7 @@ class Worker:
     """Likewise: the reader's, which nobody else moves."""
     _recounted_first_hits: FirstHits = field(factory=FirstHits, init=False)
     _now: Callable[[], float] = time.time
+    packing_seconds: float = _PACKING_SECONDS
     _disk: Disk = field(factory=Disk)
     _unpacked: list[tuple[int, int]] = field(factory=list, init=False)
     """Devices and days that had rows of hours that are over, as of the last look, and have not had their turn."""
@@ -229,7 +231,7 @@ class Worker:
         this_hour = int(self._now()) // HOUR_SECONDS
         if not self._unpacked:
             self._unpacked = self._rollups.days_to_pack(this_hour)
-        ends = time.monotonic() + _PACKING_SECONDS
+        ends = time.monotonic() + self.packing_seconds
         while self._unpacked:
             try:
                 more = self._rollups.pack(*self._unpacked[-1], this_hour)

@@ -58,6 +58,7 @@ class ForwardService(Service):
     _resolver: Resolver | None = None
     _chance: Callable[[], float] = random.random
     _resolve_seconds: float = 300.0
+    proven_seconds: float = field(default=_PROVEN_SECONDS, kw_only=True)
     _own: Callable[[str, int, str], str | None] = _nobodys
     """The manager's own listener at an address and port, for a protocol: `own.own_listener`."""
     _feed: Feed = field(init=False)
@@ -219,7 +220,9 @@ class ForwardService(Service):
 
     def _stuck(self) -> bool:
         """Whether the target takes connections and reads nothing: the back-off goes on growing then."""
-        return not self._feed.idle and self._reactor.seconds() - self._moved_at > _PROVEN_SECONDS
+        return (
+            not self._feed.idle and self._reactor.seconds() - self._moved_at > self.proven_seconds
+        )
 
     def _disconnect(self) -> None:
         self._link = None
@@ -270,7 +273,7 @@ class ForwardService(Service):
         """
         if self._connected_at is None:
             return False
-        lived = self._reactor.seconds() - self._proving_since > _PROVEN_SECONDS
+        lived = self._reactor.seconds() - self._proving_since > self.proven_seconds
         return self._feed.sent > self._sent_before or (lived and self._nothing_waited)
 
     async def _rest(self) -> None:

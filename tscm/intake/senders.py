@@ -111,6 +111,7 @@ class SenderTable:
     _resolved: dict[str, tuple[str, ...]] = field(factory=dict, init=False)
     _names_at: dict[str, set[str]] = field(factory=dict, init=False)
     _routes: dict[str, Route | None] = field(factory=dict, init=False)
+    routes_kept: int = field(default=_KEPT, kw_only=True)
 
     def claim(
         self, device: str, addresses: Iterable[str], fingerprints: Iterable[str] = ()
@@ -165,7 +166,7 @@ class SenderTable:
         if address in self._routes:
             return self._routes[address]
         route = self._find_route(address)
-        if len(self._routes) >= _KEPT:
+        if len(self._routes) >= self.routes_kept:
             self._routes.clear()
         self._routes[address] = route
         return route

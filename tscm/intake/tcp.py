@@ -24,7 +24,7 @@ from tscm.intake.connections import Connections, Refusal
 from tscm.intake.delivery import Delivery
 from tscm.intake.figures import StreamFigures
 from tscm.intake.senders import normal_address
-from tscm.intake.tls import HANDSHAKE_SECONDS, TlsServer, handshake_fault
+from tscm.intake.tls import TlsServer, handshake_fault
 from tscm.intake.turns import read_now
 from tscm.syslog.framing import Framing, Lines, Looker, StreamDecoder, StreamState, look_over
 
@@ -86,7 +86,9 @@ class SyslogStream(Protocol):
             for option, value in _KEEPALIVE:
                 raw.getHandle().setsockopt(socket.IPPROTO_TCP, option, value)
         if self.factory.tls is not None:
-            self._shaking = self.factory.clock.callLater(HANDSHAKE_SECONDS, self._too_slow)
+            self._shaking = self.factory.clock.callLater(
+                self.factory.tls.handshake_seconds, self._too_slow
+            )
         self.factory.connections.opened(self, known=self._known())
 
     def handshakeCompleted(self) -> None:

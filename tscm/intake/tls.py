@@ -254,6 +254,7 @@ class TlsServer:
     _now: Callable[[], float]
     _pins: Callable[[], bool] = bool
     """Whether any device pins a certificate: then clients are asked for theirs."""
+    handshake_seconds: float = HANDSHAKE_SECONDS
     loaded_at: float = field(default=0.0, init=False)
     fault: str | None = field(default=None, init=False)
     expires_at: float = field(default=0.0, init=False)

@@ -28,7 +28,6 @@ from tscm.settings.layout import Layout
 _PIECE = 1 << 16
 _READING = 1
 """To be counted up when a format is read otherwise than before: lists are then read anew."""
-READ_SECONDS = 30.0
 """Of the processor, for reading what was fetched: a list at all limits takes a tenth of it."""
 
 
@@ -103,7 +102,7 @@ def _read(
     source: FeedSource, content: bytes, marks: Mapping[str, str], fetched_at: float
 ) -> PolicyList:
     """*content* as a list.  Raises `FeedFault`."""
-    until = thread_time() + READ_SECONDS
+    until = thread_time() + source.limits.reading
     collector = Collector(source.limits.max_entries, lambda: thread_time() > until)
     try:
         read_feed(content, source.shape, collector)

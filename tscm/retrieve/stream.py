@@ -22,12 +22,13 @@ _LENGTH = 2
 @frozen(kw_only=True)
 class Limits:
     """
-    Seconds for connecting, for silence and for the whole of one list; bytes and entries of it.
+    Seconds for connecting, for silence, for the whole of one list, and of a core to read it; bytes and entries of it.
     """
 
     connect: float = 10.0
     idle: float = 30.0
     whole: float = 300.0
+    reading: float = 30.0
     max_bytes: int = 256 << 20
     max_entries: int = 1_000_000
 

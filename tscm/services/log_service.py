@@ -71,6 +71,7 @@ class LogService(Service):
     max_plain: int = upload_format.MAX_PLAIN_BYTES
     _now: Callable[[], float] = time.time
     bounds: UploadBounds = field(factory=UploadBounds)
+    at_once_of_device: int = _AT_ONCE_OF_DEVICE
     _registry: Registry = field(init=False)
     _taking: dict[str, int] = field(factory=dict, init=False)
     _ports: list[IListeningPort] = field(factory=list, init=False)
@@ -197,7 +198,7 @@ class LogService(Service):
             return Refusal(413, f"over {self.max_content:,} bytes; split the batch")
         if not self._loaded or sum(self._taking.values()) >= _AT_ONCE:
             return Refusal(503, "the log service is busy", later=True)
-        if self._taking.get(head.device_id, 0) >= _AT_ONCE_OF_DEVICE:
+        if self._taking.get(head.device_id, 0) >= self.at_once_of_device:
             return Refusal(503, "other uploads of this device are in progress", later=True)
         if self._of(head.device_id).known(head.batch) is None:
             self._look_at_space(self.max_content if length is None else length)

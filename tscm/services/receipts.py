@@ -68,11 +68,11 @@ class Receipts:
             self.total.add(one)
         self.known[one.batch] = one
 
-    def drop_oldest(self) -> bool:
-        """Keep the latest ones, where there are too many; True: the file is to be written anew."""
-        if len(self.known) <= 2 * MOST_RECEIPTS:
+    def drop_oldest(self, most: int = MOST_RECEIPTS) -> bool:
+        """Keep the latest *most* where there are twice as many; True: the file is to be written anew."""
+        if len(self.known) <= 2 * most:
             return False
-        for batch in list(self.known)[:-MOST_RECEIPTS]:
+        for batch in list(self.known)[:-most]:
             self._dropped.add(self.known.pop(batch))
         return True
 

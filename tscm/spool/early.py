@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from tscm.plural import many
 from tscm.spool.bridge import runs_within
 from tscm.spool.disk import Disk
-from tscm.spool.glance import Glance
+from tscm.spool.glance import AT_ONCE_BYTES, Glance
 from tscm.spool.index import IndexEncoder, read_index
 from tscm.spool.index_file import read_records
 from tscm.spool.live import LiveLog
@@ -46,13 +46,17 @@ def open_early(disk: Disk, folder: LogFolder, now: float) -> LiveLog:
 
 
 def open_at_once(
-    disk: Disk, folder: LogFolder, now: float, most_unknown: int | None = None
+    disk: Disk,
+    folder: LogFolder,
+    now: float,
+    most_unknown: int | None = None,
+    at_once_bytes: int = AT_ONCE_BYTES,
 ) -> LiveLog:
     """
     As `open_whole`, where little has to be read.  Raises `TakesLong`, with nothing done that a start would
     not do again; `OSError`.
     """
-    live = open_whole(Glance(disk).disk, folder, now, most_unknown)
+    live = open_whole(Glance(disk, at_once_bytes).disk, folder, now, most_unknown)
     live.take_disk(disk)
     return live
 

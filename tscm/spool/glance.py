@@ -36,7 +36,7 @@ class Glance:
     """
 
     _disk: Disk
-    left: int = field(factory=lambda: AT_ONCE_BYTES)
+    left: int
     _indexes: set[int] = field(factory=set, init=False)
 
     def __getattr__(self, name: str) -> Any:

@@ -53,6 +53,8 @@ class DeviceLog:
     """Whether a read failed, so that those who wait should be told to try again."""
     fault_seen: tuple[int, float] = field(default=(0, 0.0), init=False)
     """Faults counted at a time: for `service` to see that no more came."""
+    repaired_at_once: int = REPAIRED_AT_ONCE
+    """Bytes of a live file that are read or copied in the reactor's thread; more by another one."""
     _first_told: int = field(default=0, init=False)
     _notices: list[tuple[DeviceReader, Callable[[], None]]] = field(factory=list, init=False)
 
@@ -214,7 +216,7 @@ class DeviceLog:
         live = self.live
         disk = live.disk
         try:
-            live.disk = Glance(disk, REPAIRED_AT_ONCE).disk
+            live.disk = Glance(disk, self.repaired_at_once).disk
             try:
                 mended = make_whole(live, apart=apart)
             finally:

@@ -17,7 +17,7 @@ from tscm.settings.values import nickname
 from tscm.spool.disk import Disk
 from tscm.spool.early import open_at_once, open_whole
 from tscm.spool.figures import OrphanFigures
-from tscm.spool.glance import TakesLong
+from tscm.spool.glance import AT_ONCE_BYTES, TakesLong
 from tscm.spool.live import LiveLog
 from tscm.spool.log import DeviceLog
 from tscm.spool.names import LogFolder
@@ -35,6 +35,7 @@ class Orphans:
 
     _disk: Disk
     _threads: Threads
+    at_once_bytes: int = AT_ONCE_BYTES
     logs: dict[str, DeviceLog] = field(factory=dict, init=False)
     opening: set[str] = field(factory=set, init=False)
     """Those that a thread opens, since much of them has to be read."""
@@ -61,7 +62,9 @@ class Orphans:
                 if not folder.spool.is_dir():  # deleted since the names were read
                     continue
                 left -= 1
-                self._take(name, open_at_once(self._disk, folder, now))
+                self._take(
+                    name, open_at_once(self._disk, folder, now, at_once_bytes=self.at_once_bytes)
+                )
             except TakesLong:
                 self.opening.add(name)
                 opened = self._threads.run(open_whole, self._disk, folder, now)

@@ -27,6 +27,7 @@ class Repairs:
     _log: ClassVar[Logger] = Logger()
 
     _threads: Threads
+    read_last: int = _READ_LAST
 
     def begin(self, log: DeviceLog) -> None:
         """Read a large live text in a thread; raises `OSError`."""
@@ -53,7 +54,7 @@ class Repairs:
     def _extended(self, _: object, log: DeviceLog, apart: Apart) -> None:
         live = log.live
         live_now = not log.closed and apart.fits(live)
-        if live_now and live.end - live.base - apart.size > _READ_LAST:
+        if live_now and live.end - live.base - apart.size > self.read_last:
             self._extend(log, apart)
             return
         log.copying = None

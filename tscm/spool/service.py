@@ -26,8 +26,7 @@ from tscm.spool.deletion import delete_log
 from tscm.spool.disk import Disk
 from tscm.spool.early import open_at_once
 from tscm.spool.figures import LogFigures, LogGlance, OrphanFigures
-from tscm.spool.glance import TakesLong
-from tscm.spool.intact import REPAIRED_AT_ONCE
+from tscm.spool.glance import AT_ONCE_BYTES, TakesLong
 from tscm.spool.live import LiveLog
 from tscm.spool.log import DeviceLog
 from tscm.spool.names import LogFolder
@@ -78,6 +77,10 @@ class SpoolService(MultiService):
     threads: Threads
     disk: Disk = field(factory=Disk)
     seal_seconds: float = SEAL_SECONDS
+    at_once_bytes: int = AT_ONCE_BYTES
+    """Read in the reactor's thread when a log is opened; where more has to be read, another one does it."""
+    unknown_bytes: int = _UNKNOWN_BYTES
+    """How far the index of a live file can be behind, at least."""
     unknown_lines: int = field(default=0, init=False)
     """Lines for devices that have no open log: refused."""
     _devices: dict[str, DeviceLog] = field(factory=dict, init=False)
@@ -108,7 +111,7 @@ class SpoolService(MultiService):
     def __attrs_post_init__(self) -> None:
         self._syncer = Syncer(self.disk, self.threads, self.bounds.fsync)
         upkeep = PeriodicService(self.clock, _UPKEEP_SECONDS, self._upkeep, "log maintenance")
-        self._orphans = Orphans(self.disk, self.threads)
+        self._orphans = Orphans(self.disk, self.threads, self.at_once_bytes)
         self._repairs = Repairs(self.threads)
         self._openings = Openings(self.disk, self.threads, self.clock, self._opened)
         self._room = RoomKeeper(
@@ -179,12 +182,14 @@ class SpoolService(MultiService):
             if name in self._orphans.opening:  # it was taken for nobody's, and is open in a moment
                 raise LogOpening(name, self.disk.size_of(LogFolder(self.logs / name).live) or 0)
             self._orphans.release(name)
-            most = max(_UNKNOWN_BYTES, 2 * rotate_bytes)
+            most = max(self.unknown_bytes, 2 * rotate_bytes)
             folder = LogFolder(self.logs / name)
             if name in self._openings:
                 self._openings.look(name)
             try:
-                live = open_at_once(self.disk, folder, wall_seconds(self.clock), most)
+                live = open_at_once(
+                    self.disk, folder, wall_seconds(self.clock), most, self.at_once_bytes
+                )
             except TakesLong:
                 self._openings.begin(name, folder, most)
                 if name in self._openings:
@@ -311,7 +316,7 @@ class SpoolService(MultiService):
         """*look*: and see to the room at once."""
         live = log.live
         rotate = self._rotate_bytes[log.name]
-        if live.end - live.base > REPAIRED_AT_ONCE:
+        if live.end - live.base > log.repaired_at_once:
             log.repair()
         if log.copying is not None:  # not before its file is where it should be
             live.full_bytes = _LATER

@@ -220,11 +220,13 @@ def _stretches(
     return found
 
 
-def _pieces(text: Text, runs: list[tuple[int, int]]) -> Iterator[tuple[int, bytes]]:
+def _pieces(
+    text: Text, runs: list[tuple[int, int]], chunk: int = CHUNK_BYTES, most: int = LINE_MOST
+) -> Iterator[tuple[int, bytes]]:
     """Blocks of whole lines, each with where it starts; what is longer than a line can be is none, and left out."""
     for start, end in runs:
         at, rest, is_line = start, bytearray(), True
-        while at < end and (data := text.read(min(CHUNK_BYTES, end - at), at)):
+        while at < end and (data := text.read(min(chunk, end - at), at)):
             at += len(data)
             whole = data.rfind(b"\n") + 1
             if whole:
@@ -234,7 +236,7 @@ def _pieces(text: Text, runs: list[tuple[int, int]]) -> Iterator[tuple[int, byte
                 rest, is_line = bytearray(data[whole:]), True
             elif is_line:
                 rest += data
-                if len(rest) > LINE_MOST:
+                if len(rest) > most:
                     rest, is_line = bytearray(), False
 
 

@@ -81,10 +81,12 @@ def _back(disk: Disk, view: LogView) -> Iterator[tuple[Passage, float]]:
             text.close()
 
 
-def _lines_back(text: Text, size: int) -> Iterator[tuple[int, bytes]]:
+def _lines_back(
+    text: Text, size: int, chunk: int = CHUNK_BYTES, most: int = LINE_MOST
+) -> Iterator[tuple[int, bytes]]:
     end, behind, is_line = size, deque[bytes](), True
     while end > 0:
-        start = max(0, end - CHUNK_BYTES)
+        start = max(0, end - chunk)
         data = _whole(text, start, end)
         end = start
         if not is_line:
@@ -96,7 +98,7 @@ def _lines_back(text: Text, size: int) -> Iterator[tuple[int, bytes]]:
             behind = deque([data[:cut]])
         elif is_line:
             behind.appendleft(data)
-            if sum(map(len, behind)) > LINE_MOST:
+            if sum(map(len, behind)) > most:
                 behind, is_line = deque(), False
 
 

@@ -101,6 +101,7 @@ class Proofs:
     _records: UpdateRecords
     _devices: Mapping[str, Updated]
     _job: Callable[[Updated], UpdateJob]
+    first_look_seconds: float = FIRST_LOOK_SECONDS
     _looks: dict[str, IDelayedCall] = field(factory=dict, init=False)
     _number: int = field(default=0, init=False)
 
@@ -142,7 +143,7 @@ class Proofs:
         with suppress(TscmError):  # without the database nothing is pushed
             if self._records.memory(name).test_entry is not None:
                 self._looks[name] = self._clock.callLater(
-                    FIRST_LOOK_SECONDS if after is None else after, self._look, name
+                    self.first_look_seconds if after is None else after, self._look, name
                 )
 
     def forget(self, name: str) -> None:

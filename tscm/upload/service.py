@@ -70,6 +70,7 @@ class UploadService(Service):
     _slots: DeferredSemaphore
     interval_seconds: float = 900
     max_batch_kb: int = 8192
+    retry_first_seconds: float = field(default=_RETRY_FIRST, kw_only=True)
     _select: Select = policy_selection
     _chance: Callable[[], float] = random.random
     _salt: Callable[[], str] = lambda: secrets.token_hex(8)
@@ -99,7 +100,7 @@ class UploadService(Service):
             self._reader,
             _JOIN_SECONDS,
             self._check_segments,
-            backoff=Backoff(_RETRY_FIRST, _RETRY_MOST, self._chance),
+            backoff=Backoff(self.retry_first_seconds, _RETRY_MOST, self._chance),
         )
         self._picker = Picker(self._reactor, self._threads, self._reader, self._select, self._salt)
 

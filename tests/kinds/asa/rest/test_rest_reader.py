@@ -26,7 +26,7 @@ from tests.waiting import PATIENCE_SECONDS
 from tscm.base.deadline import Scope
 from tscm.kinds import faults
 from tscm.kinds.asa.driver import AsaDriver
-from tscm.kinds.asa.rest import picks, reader
+from tscm.kinds.asa.rest import reader
 from tscm.kinds.asa.rest.content import Content, read_content
 from tscm.kinds.asa.rest.driver import RestDriver
 from tscm.kinds.asa.rest.picks import Want
@@ -76,9 +76,15 @@ def groups(driver: AsaDriver) -> Any:
     return driver.read_groups("T")
 
 
-def refused(folder: Path, body: bytes, call: Callable[[AsaDriver], Any], headers: str = "") -> str:
+def refused(
+    folder: Path,
+    body: bytes,
+    call: Callable[[AsaDriver], Any],
+    headers: str = "",
+    **bounds: int,
+) -> str:
     with pytest.raises(faults.Overloaded) as caught:
-        asked(folder, lambda _: (headers, body), call)
+        asked(folder, lambda _: (headers, body), call, **bounds)
     assert not children()
     return str(caught.value)
 
@@ -118,17 +124,14 @@ def test_what_is_read_of_an_answer_is_the_same_when_a_child_reads_it(
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
-def test_a_large_answer_is_read_as_a_small_one_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool
-) -> None:
+def test_a_large_answer_is_read_as_a_small_one_is(tmp_path: Path, packed: bool) -> None:
     body = page(40_000)
     assert len(body) > reader.SMALL_BYTES
     headers = "Content-Encoding: gzip\r\n" if packed else ""
     sent = gzip.compress(body, mtime=0) if packed else body
     large = asked(tmp_path, lambda _: (headers, sent), groups)
-    monkeypatch.setattr(reader, "SMALL_BYTES", 1 << 30)
-    monkeypatch.setattr(reader, "SMALL_COST", 1 << 30)
-    assert asked(tmp_path, lambda _: (headers, sent), groups) == large
+    here = {"small_bytes": 1 << 30, "small_cost": 1 << 30}
+    assert asked(tmp_path, lambda _: (headers, sent), groups, **here) == large
     assert len(large["T-Block-1"].members) == 100
     assert not children()
 
@@ -157,15 +160,13 @@ def test_a_usual_answer_starts_no_process(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(asked(tmp_path, lambda _: ("", page(12_000)), groups)) == 1
 
 
-def test_few_bytes_with_many_values_are_read_by_a_child(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reader, "SMALL_COST", 1 << 30)
+def test_few_bytes_with_many_values_are_read_by_a_child(tmp_path: Path) -> None:
     body = json.dumps({"items": [[]] * 50_000, "rangeInfo": {"total": 50_000}}).encode()
-    assert asked(tmp_path, lambda _: ("", body), groups) == {}
-    monkeypatch.undo()
-    monkeypatch.setattr(reader, "_MODULE", "tests.nowhere")
-    assert "cannot read the response" in refused(tmp_path, body, groups)
+    assert asked(tmp_path, lambda _: ("", body), groups, small_cost=1 << 30) == {}
+    found = reader.AnswerReader("fw", "GET /x", Want("groups", "T"), 60.0, module="tests.nowhere")
+    found.take(body)
+    with pytest.raises(faults.Overloaded, match="cannot read the response"), found:
+        found.content()
 
 
 GROWTH = """
@@ -254,11 +255,8 @@ def test_a_large_answer_of_nonsense_is_a_sentence(tmp_path: Path, body: bytes, w
     assert words in refused(tmp_path, body, groups)
 
 
-def test_more_members_than_any_device_has_are_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(picks, "MOST_MEMBERS", 99)
-    said = refused(tmp_path, page(10), groups)
+def test_more_members_than_any_device_has_are_a_sentence(tmp_path: Path) -> None:
+    said = refused(tmp_path, page(10), groups, most_members=99)
     assert "the groups of tscm have more than 99 members; check " in said
 
 

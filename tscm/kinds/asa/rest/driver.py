@@ -172,7 +172,7 @@ class RestDriver:
                 found[group.name] = group
                 members += len(group.members) + len(group.children)
             try:
-                bounded_groups(len(seen), members)
+                bounded_groups(len(seen), members, link.bounds.most_members)
             except TooMuch as error:
                 raise Overloaded(link.name, str(error), _DELETE_UNUSED) from None
             offset += page["count"]

@@ -17,8 +17,8 @@ from tscm.kinds.asa.https import Asked
 from tscm.kinds.asa.https_link import HttpsBounds, HttpsLink
 from tscm.kinds.asa.rest.answers import TOKENS, Answer, Judge, shown_path
 from tscm.kinds.asa.rest.content import Content
-from tscm.kinds.asa.rest.picks import NOTHING, Want
-from tscm.kinds.asa.rest.reader import AnswerReader
+from tscm.kinds.asa.rest.picks import MOST_MEMBERS, NOTHING, Want
+from tscm.kinds.asa.rest.reader import SMALL_BYTES, SMALL_COST, AnswerReader
 from tscm.kinds.faults import Overloaded, SessionLost, SessionsUsedUp
 from tscm.model import Json
 
@@ -38,6 +38,13 @@ class Bounds(HttpsBounds):
     """What `show running-config` may answer: that of the largest takes a few MB."""
     parsing_seconds: float = 60.0
     """What reading a large answer may take beyond the time in which it comes, a turn to wait for included."""
+
+    small_bytes: int = SMALL_BYTES
+    """Up to this size an answer is read here; a larger one in a child process."""
+    small_cost: int = SMALL_COST
+    """Of memory, likewise."""
+    most_members: int = MOST_MEMBERS
+    """Of groups of ours."""
 
     def most(self, path: str, want: Want) -> int:
         """How many bytes the answer for *want* may have."""
@@ -171,6 +178,8 @@ class RestLink(HttpsLink):
             f"{method} {shown_path(path)}",
             want,
             2 * seconds + self.bounds.parsing_seconds,
+            self.bounds.small_bytes,
+            self.bounds.small_cost,
         )
         asked = Asked(
             method=method,

@@ -141,12 +141,12 @@ def _groups(answer: Any, prefix: str) -> Json | None:
     return {"count": len(items), "total": _total(answer), "names": names, "groups": ours}
 
 
-def bounded_groups(groups: int, members: int) -> None:
+def bounded_groups(groups: int, members: int, most_members: int = MOST_MEMBERS) -> None:
     """Raises `TooMuch` where there are more than anybody has."""
     if groups > MOST_GROUPS:
         raise TooMuch(f"it has more than {MOST_GROUPS:,} object-groups")
-    if members > MOST_MEMBERS:
-        raise TooMuch(f"the groups of tscm have more than {MOST_MEMBERS:,} members")
+    if members > most_members:
+        raise TooMuch(f"the groups of tscm have more than {most_members:,} members")
 
 
 def _digest(name: str) -> str:

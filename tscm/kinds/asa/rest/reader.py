@@ -38,6 +38,10 @@ class AnswerReader:
     what: str
     want: Want
     seconds: float
+    small_bytes: int = SMALL_BYTES
+    small_cost: int = SMALL_COST
+    module: str = _MODULE
+    """What the child runs."""
     size: int = field(default=0, init=False)
     _held: bytearray = field(factory=bytearray, init=False)
     _child: ParserProcess | None = field(default=None, init=False)
@@ -62,7 +66,7 @@ class AnswerReader:
                 self._child.feed(piece)
                 return
             self._held += piece
-            if len(self._held) > SMALL_BYTES:
+            if len(self._held) > self.small_bytes:
                 self._hand_over()
         except ParseFailed as error:
             raise self._fault(error) from None
@@ -70,7 +74,7 @@ class AnswerReader:
     def content(self) -> Content:
         """What the body says, now that it is whole."""
         try:
-            if self._child is None and parsing_cost(self._held) > SMALL_COST:
+            if self._child is None and parsing_cost(self._held) > self.small_cost:
                 self._hand_over()
             if self._child is None:
                 return read_content(self._held, self.want)
@@ -79,7 +83,7 @@ class AnswerReader:
             raise self._fault(error) from None
 
     def _hand_over(self) -> None:
-        child = ParserProcess(_MODULE, (self.want.kind, self.want.prefix), self.seconds)
+        child = ParserProcess(self.module, (self.want.kind, self.want.prefix), self.seconds)
         self._child = child.__enter__()
         child.feed(self._held)
         self._held = bytearray()
