@@ -13,8 +13,9 @@ from attrs import define
 
 from tscm.cli import say
 from tscm.cli.hit_options import asked_of, hit_options
+from tscm.cli.log_names import LogName, known_log
 from tscm.cli.session import Session
-from tscm.cli.spool import LogName, known_log, message_json
+from tscm.cli.spool_export import message_json
 from tscm.cli.times import Time
 from tscm.operations.arguments import LinesWanted
 from tscm.operations.table.lines import SEARCH_LINES

@@ -2,26 +2,20 @@
 `tsadmin spool`: the devices' logs, by their files alone.
 """
 
-import json
-import os
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
-from attrs import define
-from click.shell_completion import CompletionItem
 
 from tscm.cli import say
 from tscm.cli.destructive import may_go_on, yes_option
+from tscm.cli.log_names import LogName, NoRight, ReaderName, known_log
 from tscm.cli.session import Session
+from tscm.cli.spool_export import export
 from tscm.cli.state import when
 from tscm.cli.tables import latest, show_pairs, show_table
-from tscm.cli.times import Time
 from tscm.errors import TscmError
 from tscm.operations.arguments import Device, Reader
 from tscm.operations.table.logs import DELETE_LOG, DROP_READER
@@ -29,86 +23,13 @@ from tscm.plural import many
 from tscm.printable import visible
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
-from tscm.settings.owner import as_caller, chown_to_owner
-from tscm.settings.values import nickname
+from tscm.settings.owner import chown_to_owner
 
 if TYPE_CHECKING:
-    from tscm.spool.tools_export import Message
     from tscm.spool.tools_list import LogSummary, LogView
     from tscm.spool.tools_verify import Finding
 
 _SEGMENTS_SHOWN = 20
-
-
-@define(eq=False)
-class NoSuchLog(TscmError):
-    """
-    There is no log of this name.
-    """
-
-    exit_status = 1
-
-    name: str
-
-    def __str__(self) -> str:
-        return f"no log of {self.name!r}; list the logs with `tsadmin spool list`"
-
-
-@define(eq=False)
-class NoRight(TscmError):
-    """
-    A log that the user of this process may not read.
-    """
-
-    exit_status = 1
-
-    folder: Path
-
-    def __str__(self) -> str:
-        return (
-            f"permission denied for {self.folder}; run tsadmin as root or as a member of group tscm"
-        )
-
-
-class LogName(click.ParamType[str]):
-    """The name of a log, whether there is still a device of that name or not."""
-
-    name = "name"
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        """Names of logs on disk."""
-        from tscm.cli.names import layout_of
-        from tscm.spool.names import log_names
-
-        del param
-        try:
-            names = log_names(layout_of(ctx).logs)
-        except OSError:
-            return []
-        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
-
-
-class ReaderName(click.ParamType[str]):
-    """The name of a reader of the log that the argument before it names."""
-
-    name = "reader"
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        """Readers that have a cursor on disk."""
-        from tscm.cli.names import layout_of
-        from tscm.spool.names import LogFolder, cursor_readers
-
-        del param
-        folder = LogFolder(layout_of(ctx).logs / str(ctx.params.get("name") or ""))
-        try:
-            names = sorted(cursor_readers([one.name for one in folder.spool.iterdir()]))
-        except OSError:
-            return []
-        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 @click.group()
@@ -118,19 +39,7 @@ def command() -> None:
     """
 
 
-def known_log(layout: Layout, name: str) -> str:
-    """*name*, if a log of that name lies on the disk; else `NoSuchLog`."""
-    from tscm.spool.names import closed_logs, log_names
-
-    try:
-        nickname(name)
-    except ValueError:
-        raise NoSuchLog(name) from None
-    if name not in log_names(layout.logs):
-        if name in closed_logs(layout.logs):
-            raise NoRight(layout.device_log(name))
-        raise NoSuchLog(name)
-    return name
+command.add_command(export)
 
 
 @command.command("list")
@@ -423,94 +332,6 @@ def harmed_logs(found: Mapping[str, Sequence["Finding"]]) -> list[str]:
 
 def _finding_json(finding: "Finding") -> dict[str, Any]:
     return attrs.asdict(finding)
-
-
-def message_json(message: "Message") -> dict[str, Any]:
-    """A line for programs; what is no UTF-8 in it comes as U+FFFD."""
-    return {**attrs.asdict(message), "line": message.line.decode("utf-8", "replace")}
-
-
-@command.command("export")
-@click.argument("name", type=LogName())
-@click.option(
-    "--since",
-    type=Time(),
-    metavar="TIME",
-    help="Only lines received at or after this time, or 2h for two hours ago.",
-)
-@click.option("--until", type=Time(), metavar="TIME", help="Only lines received before this time.")
-@click.option("--sender", metavar="ADDRESS", help="Only lines received from this address.")
-@click.option(
-    "--unknown", is_flag=True, help="Include lines whose sender and time were lost in a crash."
-)
-@click.option(
-    "--restored", is_flag=True, help="Restore messages as received, with their line breaks."
-)
-@click.option(
-    "--output",
-    "-o",
-    metavar="FILE",
-    help="Write to this file, which must not exist, with mode 0600.",
-)
-@click.option(
-    "--json",
-    "json_output",
-    is_flag=True,
-    help="Print a JSON object for each message: offset, line, received_at, sender.",
-)
-@click.pass_obj
-def export(
-    session: Session,
-    /,
-    name: str,
-    *,
-    since: float | None,
-    until: float | None,
-    sender: str | None,
-    unknown: bool,
-    restored: bool,
-    output: str | None,
-    json_output: bool,
-) -> int:
-    """
-    Export lines of a log, oldest first, as stored.
-    """
-    from tscm.spool.disk import Disk
-    from tscm.spool.tools_export import ExportFilter, Passage, export_log, export_passages
-
-    wanted = ExportFilter(since=since, until=until, sender=sender, unknown=unknown)
-    log = known_log(session.layout, name)
-    with _output(output) as write:
-        if json_output:
-
-            def take(passage: Passage) -> int:
-                rows = map(message_json, passage.messages(restored=restored))
-                data = "".join(f"{json.dumps(row)}\n" for row in rows).encode()
-                write(data)
-                return len(data)
-
-            done = export_passages(Disk(), session.layout.logs, log, take, wanted)
-        else:
-            done = export_log(Disk(), session.layout.logs, log, write, wanted, restored=restored)
-    for sentence in done.missing:
-        say.warn(sentence)
-    say.info(
-        f"{many(done.lines, 'line', 'lines')}, {many(done.bytes, 'byte', 'bytes')}", aside=True
-    )
-    return 1 if done.missing else 0
-
-
-@contextmanager
-def _output(path: str | None) -> Iterator[Callable[[bytes], object]]:
-    if path is None:
-        yield sys.stdout.buffer.write
-        sys.stdout.buffer.flush()
-        return
-    with as_caller():  # root may name a place of his own
-        file = Path(path).open("xb")  # noqa: SIM115 - closed below
-        os.fchmod(file.fileno(), 0o600)
-    with file:
-        yield file.write
 
 
 @command.command("repair")
