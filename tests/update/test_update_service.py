@@ -661,6 +661,17 @@ def test_a_rollback_holds_scheduled_updates_until_someone_resumes(bench: Bench) 
         bench.service.rollback("one", 77, ignore)
 
 
+def test_a_rollback_is_bound_to_the_newest_generation_that_was_shown(bench: Bench) -> None:
+    bench.add("one")
+    result(bench.service.update_now("one", ignore))
+    bench.entries, bench.serial = ["20.0.0.1", "20.0.0.7"], 2
+    result(bench.service.update_now("one", ignore))
+    refused = failure(lambda: bench.service.rollback("one", 1, ignore, newest=1))
+    assert "generation 2 of one is the newest by now, so nothing was pushed" in str(refused)
+    assert not bench.service.figures("one").held
+    assert result(bench.service.rollback("one", 1, ignore, newest=2)).generation_number == 3
+
+
 def test_a_bug_in_a_run_is_logged_and_the_schedule_goes_on(
     bench: Bench, logged_failures: list[LogEvent]
 ) -> None:

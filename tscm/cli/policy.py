@@ -162,11 +162,12 @@ def diff(
 @command.command("rollback")
 @device_argument
 @click.argument("generation", type=click.IntRange(min=1))
+@click.option("--reason", default="", metavar="TEXT", help="Reason, for the audit.")
 @yes_option
 @click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")
 @click.pass_obj
 def rollback(
-    session: Session, /, name: str, generation: int, *, yes: bool, json_output: bool
+    session: Session, /, name: str, generation: int, *, reason: str, yes: bool, json_output: bool
 ) -> int:
     """
     Push an earlier policy again and pause scheduled updates until `policy resume`.
@@ -178,7 +179,7 @@ def rollback(
     if not may_go_on(ROLLBACK, question, kept, yes=yes, json_output=json_output):
         return 1
     with failure_told(json_output=json_output), shown_progress(aside=json_output) as report:
-        asked = Rollback(name=name, generation=generation)
+        asked = Rollback(name=name, generation=generation, reason=reason)
         outcome = backend.call(ROLLBACK, asked, report, waits_told(aside=json_output))
     if json_output:
         say.as_json(outcome)

@@ -15,14 +15,13 @@ from tscm.cli.names import optional_device_argument
 from tscm.cli.session import Session
 from tscm.cli.state import state_pairs, unknown_name
 from tscm.cli.tables import show_pairs
-from tscm.devices.stored import propose
 from tscm.errors import TscmError
 from tscm.faces.backend import Backend
 from tscm.kinds.kind import kind_of
 from tscm.model import Json
 from tscm.operations.answers import DeviceView
 from tscm.operations.arguments import Device, Nothing
-from tscm.operations.table.devices import VIEW
+from tscm.operations.table.devices import SETUP_LINES, VIEW
 from tscm.operations.table.manager import STATUS
 from tscm.printable import visible
 from tscm.settings.files import open_device, read_node
@@ -45,7 +44,7 @@ def command(session: Session, /, name: str | None, *, lines: bool, json_output: 
         return
     found = backend.call(VIEW, Device(name=name))
     if lines:
-        text = setup_text(session.layout, found.settings)
+        text = setup_text(session.layout, backend, name)
         if json_output:
             say.as_json({"name": name, "lines": text})
         else:
@@ -93,9 +92,9 @@ def settings_pairs(view: Json) -> Iterator[tuple[str, Any]]:
             yield name, str(value) if name.endswith("_port") else value
 
 
-def setup_text(layout: Layout, view: Json) -> str:
+def setup_text(layout: Layout, backend: Backend, name: str) -> str:
     """What to enter on the firewall; with secrets that must be in it only for who may open them."""
-    settings = propose(view)
     with suppress(TscmError, OSError):
-        settings = open_device(layout, settings.name)
-    return kind_of(settings).setup(settings, read_node(layout))
+        settings = open_device(layout, name)
+        return kind_of(settings).setup(settings, read_node(layout))
+    return backend.call(SETUP_LINES, Device(name=name)).text

@@ -5,8 +5,10 @@ Adding, changing and removing devices: one way for the command line, the manager
 `change_device` put the result on disk whole or not at all.  The caller holds the root's lock.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from hashlib import sha256
 from typing import Any
 
 import attrs
@@ -127,6 +129,12 @@ def asks_for_size(options: Options) -> bool:
 def settings_view(settings: DeviceSettings) -> Json:
     """Settings as they may be shown: JSON, with secrets masked."""
     return {name: _shown(value) for name, value in as_options(settings).items()}
+
+
+def version_of(settings: DeviceSettings) -> str:
+    """A word that is another where any setting is another, but for secrets that are replaced."""
+    text = json.dumps(settings_view(settings), sort_keys=True, default=str)
+    return sha256(text.encode()).hexdigest()[:16]
 
 
 def _shown(value: Any) -> Any:

@@ -32,6 +32,16 @@ class DeviceView:
     """Without a manager: names that the last update could not look up."""
     confirm_changes_percent: int | None = None
     """The node's setting that asks about large changes."""
+    version: str = ""
+    """Of the settings: another one where any of them is another."""
+
+
+@frozen(kw_only=True)
+class SetupLines:
+    """What to enter on a device's firewall, with secrets masked."""
+
+    name: str
+    text: str = ""
 
 
 @frozen(kw_only=True)

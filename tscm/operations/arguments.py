@@ -47,10 +47,14 @@ class Prospect:
 
 @frozen(kw_only=True)
 class ChangedDevice:
-    """Settings of a device that are to be changed; the others stay."""
+    """
+    Settings of a device that are to be changed; the others stay.  With *version* only while its settings are that one.
+    """
 
     name: str
     settings: Json
+    version: str | None = None
+    """As `view` told it."""
 
 
 @frozen(kw_only=True)
@@ -73,10 +77,15 @@ class Push:
 
 @frozen(kw_only=True)
 class Rollback:
-    """A device and the number of one of its generations."""
+    """
+    A device and the number of one of its generations; with *newest* only while that is its newest one.
+    """
 
     name: str
     generation: int
+    newest: int | None = None
+    reason: str = ""
+    """For the audit."""
 
 
 @frozen(kw_only=True)

@@ -69,6 +69,22 @@ def _left(present: DeviceMemory, outcome: UpdateOutcome) -> Mapping[str, float]:
 
 
 @define(eq=False)
+class GenerationMoved(TscmError):
+    """
+    Another generation is the newest than the one that was shown.
+    """
+
+    device: str
+    newest: int
+
+    def __str__(self) -> str:
+        return (
+            f"generation {self.newest} of {self.device} is the newest by now, so nothing was pushed; "
+            f"compare the generations again with `tsadmin policy history {self.device}`"
+        )
+
+
+@define(eq=False)
 class GenerationPurged(TscmError):
     """
     A generation is what a purge left, and no policy to go back to.

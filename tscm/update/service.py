@@ -37,7 +37,7 @@ from tscm.update.memory import DeviceMemory
 from tscm.update.outcome import UpdateOutcome
 from tscm.update.proofs import Proofs
 from tscm.update.questions import Questions
-from tscm.update.records import GenerationPurged, UpdateRecords
+from tscm.update.records import GenerationMoved, GenerationPurged, UpdateRecords
 from tscm.update.turns import EXAMINATION, MANAGER, Asker, Turns, Updated, witness
 from tscm.update.ways import Gateways
 
@@ -284,10 +284,18 @@ class UpdateService(Service):
         )
 
     def rollback(
-        self, name: str, number: int, report: Report, *, asker: Asker = MANAGER
+        self,
+        name: str,
+        number: int,
+        report: Report,
+        *,
+        newest: int | None = None,
+        asker: Asker = MANAGER,
     ) -> Deferred[UpdateOutcome]:
         """
         Push a kept generation, and hold scheduled updates until `resume` or `update_now`.
+
+        With *newest* only while that generation is the newest when its turn comes; else it fails with `GenerationMoved`.
         """
         one = self._device(name)
         goal = self._records.generation(name, number)
@@ -296,6 +304,9 @@ class UpdateService(Service):
             raise GenerationPurged(name, number)
 
         def shape(job: UpdateJob) -> UpdateJob:
+            last = 0 if job.applied is None else job.applied.number
+            if newest not in {None, last}:
+                raise GenerationMoved(name, last)
             self._records.hold(name, wall_seconds(self._clock), "after a rollback")
             return evolve(job, rollback=goal)
 

@@ -38,6 +38,8 @@ PAGES = (
     "/devices/fw-udp/policy",
     "/devices/fw-udp/hits",
     "/devices/fw-udp/checks",
+    "/devices/fw-udp/settings",
+    "/devices/fw-udp/setup",
     "/reports?since=24h&by=list",
     "/lines?since=24h&hits=yes",
     "/live",

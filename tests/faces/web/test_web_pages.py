@@ -21,13 +21,14 @@ from tscm.faces.web.views.charts import chart
 from tscm.intake.sender_figures import StrangerFigures
 from tscm.ledger.figures import Balance, DeviceBalance, ListenerBalance, ReaderBalance
 from tscm.model import Json, Progress
-from tscm.operations.answers import Audit, DeviceView, Held, ModuleVersion
+from tscm.operations.answers import Audit, DeviceView, Held, ModuleVersion, SetupLines
 from tscm.operations.job_figures import JobFigures, JobState
 from tscm.risks import Risk, RiskFound
 from tscm.spool.figures import LogFigures, ReaderFigures
 from tscm.standing import Row, Verdict
 from tscm.state import DeviceState
 from tscm.store.audit_entry import AuditEntry
+from tscm.update.answers import Changes, Difference, Listed
 from tscm.update.figures import (
     Edits,
     InForce,
@@ -161,7 +162,13 @@ ANSWERS: dict[str, Any] = {
     ),
     "senders": (StrangerFigures(address=EVIL, lines=5, last_seen_at=NOW, sample=EVIL),),
     "report_several": report,
-    "view": DeviceView(settings={"name": "fw", "device": EVIL}, state=STATE),
+    "view": DeviceView(
+        settings={"name": "fw", "type": "asarest", "device": EVIL, "log_rotate_size": 10},
+        state=STATE,
+        version="v1",
+    ),
+    "setup_lines": SetupLines(name="fw", text=EVIL),
+    "diff": Difference(block=Changes(added=Listed(count=900, entries=(EVIL,) * 250))),
     "history": {
         "updates": [as_json(RECORD)],
         "generations": [{"number": 1, "applied_at": NOW, "block_entries": 3, "allow_entries": 1}],
@@ -214,6 +221,9 @@ PATHS = (
     "/devices/fw/policy",
     "/devices/fw/hits",
     "/devices/fw/checks",
+    "/devices/fw/policy/diff?older=1&newer=2",
+    "/devices/fw/settings",
+    "/devices/fw/setup",
     "/reports",
     "/reports?by=port&since=7d",
     "/reports?by=outside&list=%3Cscript%3E&outside=%22%3E&since=40d&until=1d",
@@ -282,6 +292,8 @@ EMPTY = {
     "jobs": (),
     "audit": Audit(entries=()),
     "versions": (),
+    "setup_lines": SetupLines(name="fw"),
+    "diff": Difference(),
     "search_lines": FoundLines(),
     "follow_lines": FoundLines(),
 }
@@ -298,7 +310,7 @@ def test_every_page_is_there_with_nothing_to_show(web: FakeSite, path: str) -> N
 def test_a_device_that_was_never_updated_has_its_pages(web: FakeSite) -> None:
     web.manager.answers.update(EMPTY, fleet=(Row(name="fw", verdict=Verdict.NEW),))
     key = web.signed_in()
-    for tab in ("", "/policy", "/hits", "/checks"):
+    for tab in ("", "/policy", "/hits", "/checks", "/settings", "/setup", "/policy/diff?older=1"):
         assert web.ask(f"/devices/fw{tab}", key=key).status == 200
 
 

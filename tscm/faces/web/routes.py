@@ -18,6 +18,7 @@ Handler = Callable[["Desk", Visit], Awaitable[Answer]]
 _ROOMS = (
     "overview",
     "devices",
+    "device_more",
     "reports",
     "lines",
     "check",

@@ -21,6 +21,7 @@ from tscm.devices.claims import (
 from tscm.devices.group_size import size_notes
 from tscm.devices.other_ways import with_other_ways
 from tscm.errors import (
+    DeviceChanged,
     DeviceFault,
     NoSuchDevice,
     SettingsFaulty,
@@ -28,8 +29,9 @@ from tscm.errors import (
     for_a_new_device,
 )
 from tscm.forward.own import listeners_of
+from tscm.kinds.kind import kind_of
 from tscm.manager.node import Node
-from tscm.operations.answers import DeviceView
+from tscm.operations.answers import DeviceView, SetupLines
 from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Prospect
 from tscm.operations.call import Call
 from tscm.operations.registry import handles
@@ -70,15 +72,29 @@ def view(node: Node, args: Device, call: Call) -> DeviceView:
             settings=stored.settings_view(settings),
             unknown_names=tuple(read(KnownName, one) for one in unknown),
             confirm_changes_percent=percent,
+            version=stored.version_of(settings),
         )
     from tscm.operations.states import device_state
 
     refuse_unknown(node, name)
+    settings = as_set(node.layout, manager.devices[name].settings)
     return DeviceView(
-        settings=stored.settings_view(as_set(node.layout, manager.devices[name].settings)),
+        settings=stored.settings_view(settings),
         state=device_state(node, name),
         confirm_changes_percent=percent,
+        version=stored.version_of(settings),
     )
+
+
+@handles(table.SETUP_LINES)
+def setup_lines(node: Node, args: Device, call: Call) -> SetupLines:
+    """What to enter on the firewall; secrets that must be in it are masked."""
+    del call
+    refuse_unknown(node, args.name)
+    known = None if node.manager is None else node.manager.devices[args.name].settings
+    found = read_device(node.layout, args.name, None) if known is None else known
+    settings = stored.propose(stored.settings_view(found))
+    return SetupLines(name=args.name, text=kind_of(settings).setup(settings, node.settings()))
 
 
 def _listeners(node: Node) -> Mapping[str, Sequence[str]]:
@@ -153,6 +169,8 @@ async def change(node: Node, args: ChangedDevice, call: Call) -> Changed:
     """Check what lists and device could object to, then store and put in force."""
     node.hold()
     present = stored.stored_device(node.layout, args.name)  # as it is when this is asked for
+    if args.version is not None and args.version != stored.version_of(present):
+        raise DeviceChanged(args.name)
     settings = stored.propose(args.settings, present)
     await node.quick.run(refuse_conflicts, node.layout, settings)
     await node.quick.run(refuse_loops, settings, _listeners(node))

@@ -114,7 +114,11 @@ async def rollback(node: Node, args: Rollback, call: Call) -> UpdateTold:
     """Push a kept generation, and hold scheduled updates."""
     refuse_sealed(node, args.name)
     outcome = await updates(node).rollback(
-        args.name, args.generation, call.report, asker=asker_of(call, table.ROLLBACK)
+        args.name,
+        args.generation,
+        call.report,
+        newest=args.newest,
+        asker=asker_of(call, table.ROLLBACK),
     )
     outcome.raise_if_failed()
     return outcome.told()

@@ -3,7 +3,7 @@ Operations on devices and their settings.
 """
 
 from tscm.devices.answers import Added, Changed, Prospected, Removed
-from tscm.operations.answers import DeviceView
+from tscm.operations.answers import DeviceView, SetupLines
 from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Prospect
 from tscm.operations.operation import Needs, Operation
 
@@ -74,3 +74,15 @@ REMOVE: Operation[Device, Removed] = Operation(
     destructive=True,
 )
 """Forget a device: `{name, lines}`, the lines being the way back on the firewall."""
+
+SETUP_LINES: Operation[Device, SetupLines] = Operation(
+    answer=SetupLines,
+    name="setup_lines",
+    room="devices",
+    verb="GET",
+    path="/v1/devices/<name>/lines",
+    args=Device,
+    needs=Needs.FILES,
+    noun="what to enter on a firewall",
+)
+"""What to enter on the firewall, with secrets masked: `{name, text}`."""

@@ -83,7 +83,7 @@ async def devices(desk: Desk, visit: Visit) -> Answer:
     return Page(view=view, title="Devices")
 
 
-async def _seen(desk: Desk, visit: Visit, tab: str) -> tuple[Head, Latest[DeviceView]]:
+async def seen(desk: Desk, visit: Visit, tab: str) -> tuple[Head, Latest[DeviceView]]:
     """What stands above each tab.  Raises `NotHere` for a device that the manager does not know."""
     rows = await fleet(desk)
     name = visit.parts["name"]
@@ -118,7 +118,7 @@ def _under_way(policy: UpdateFigures) -> str:
 @page(path="/devices/<name>", role=Role.VIEWER)
 async def now(desk: Desk, visit: Visit) -> Answer:
     """How it stands."""
-    head, found = await _seen(desk, visit, "")
+    head, found = await seen(desk, visit, "")
     state = _state(found)
     view = Now(
         head=head,
@@ -134,7 +134,7 @@ async def now(desk: Desk, visit: Visit) -> Answer:
 @page(path="/devices/<name>/policy", role=Role.VIEWER)
 async def policy(desk: Desk, visit: Visit) -> Answer:
     """What was applied when."""
-    head, found = await _seen(desk, visit, "policy")
+    head, found = await seen(desk, visit, "policy")
     last = _state(found).policy.last_update
     history = await desk.asking.latest(HISTORY, Device(name=head.name))
     view = Policy(
@@ -152,7 +152,7 @@ async def policy(desk: Desk, visit: Visit) -> Answer:
 @page(path="/devices/<name>/hits", role=Role.VIEWER)
 async def hits(desk: Desk, visit: Visit) -> Answer:
     """What its lists did in a day."""
-    head, _ = await _seen(desk, visit, "hits")
+    head, _ = await seen(desk, visit, "hits")
     until = rounded(visit.now)
     hours = await by_hour(desk, (head.name,), {"since": until - _DAY, "until": until})
     view = Hits(head=head, hours=hours, report=f"/reports?device={head.name}&since=24h")
@@ -162,7 +162,7 @@ async def hits(desk: Desk, visit: Visit) -> Answer:
 @page(path="/devices/<name>/checks", role=Role.VIEWER)
 async def checks(desk: Desk, visit: Visit) -> Answer:
     """The chain, as it was found last."""
-    head, _ = await _seen(desk, visit, "checks")
+    head, _ = await seen(desk, visit, "checks")
     looked = desk.chain.of(head.name)
     view = Checks(
         head=head,

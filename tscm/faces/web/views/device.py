@@ -19,8 +19,6 @@ from tscm.update.figures import ListFigures, UpdateFigures, UpdateRecord
 from tscm.upload.figures import UploadState
 from tscm.wire.reading import read
 
-TABS = (("", "Now"), ("policy", "Policy"), ("hits", "Hits"), ("checks", "Checks"))
-
 
 @frozen(kw_only=True)
 class Pair:

@@ -42,6 +42,11 @@ class LineFields:
     """Those of a report, which only lines about hits can have."""
 
     @property
+    def filtered(self) -> bool:
+        """Is a filter on that only lines about hits can have?"""
+        return any(self.filters.values())
+
+    @property
     def options(self) -> Json:
         """As operations take them."""
         found: Json = {name: value for name, value in self.filters.items() if value}
