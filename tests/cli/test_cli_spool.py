@@ -189,6 +189,7 @@ def test_a_search_gives_json_or_says_that_nothing_fits(log: Path, tsadmin: "Tsad
             "offset": at,
             "line": LINES[number].decode().rstrip("\n"),
             "received_at": 1_700_000_000.0 + 3600 * number,
+            "received_at_iso": f"2023-11-14T{22 + number}:13:20+00:00",
             "sender": f"192.0.2.1{number}",
         }
         for number, at in ((0, 0), (1, len(LINES[0])))

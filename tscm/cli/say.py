@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from tscm.cli.iso_times import with_iso
 from tscm.printable import visible
 
 _COLOURS = {"+": "\x1b[32m", "-": "\x1b[31m"}
@@ -41,8 +42,8 @@ def change(sign: str, text: str) -> None:
 
 
 def as_json(value: Any) -> None:
-    """Data for programs: one JSON document; values as the control interface carries them."""
-    _line(json.dumps(value, indent=2, default=_json_of))
+    """Data for programs: one JSON document; values as the control interface carries them, times also as ISO 8601."""
+    _line(json.dumps(with_iso(json.loads(json.dumps(value, default=_json_of))), indent=2))
 
 
 def _json_of(value: Any) -> Any:
@@ -54,8 +55,8 @@ def _json_of(value: Any) -> Any:
 
 
 def json_line(value: Any) -> None:
-    """One of many: a JSON object on a line of its own, in ASCII."""
-    _line(json.dumps(value, default=str))
+    """One of many: a JSON object on a line of its own, in ASCII, times also as ISO 8601."""
+    _line(json.dumps(with_iso(value), default=str))
 
 
 def _line(text: str, *, aside: bool = False) -> None:

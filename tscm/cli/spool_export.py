@@ -14,6 +14,7 @@ import attrs
 import click
 
 from tscm.cli import say
+from tscm.cli.iso_times import with_iso
 from tscm.cli.log_names import LogName, known_log
 from tscm.cli.session import Session
 from tscm.cli.times import Time
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 def message_json(message: "Message") -> dict[str, Any]:
     """A line for programs; what is no UTF-8 in it comes as U+FFFD."""
-    return {**attrs.asdict(message), "line": message.line.decode("utf-8", "replace")}
+    line = message.line.decode("utf-8", "replace")
+    told: dict[str, Any] = with_iso({**attrs.asdict(message), "line": line})
+    return told
 
 
 @click.command("export")

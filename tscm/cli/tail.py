@@ -19,6 +19,7 @@ from attrs import define, frozen
 from tscm.base.clock import told_time
 from tscm.cli import say
 from tscm.cli.hit_options import asked_of, hit_options
+from tscm.cli.iso_times import with_iso
 from tscm.cli.names import devices_arguments
 from tscm.cli.session import Session
 from tscm.cli.several import chosen
@@ -347,19 +348,18 @@ def _head(message: Message | None) -> str:
 
 
 def _plain_json(one: Message) -> str:
-    return json.dumps({"line": one.line.decode("utf-8", "replace"), **_came(one)})
+    return json.dumps(with_iso({"line": one.line.decode("utf-8", "replace"), **_came(one)}))
 
 
 def _explained_json(one: Explained, message: Message | None) -> str:
     assert one.hit is not None
-    return json.dumps(
-        {
-            **_came(message),
-            "line": one.line.decode("utf-8", "replace"),
-            "event": _fields(one.event),
-            "hit": _fields(one.hit),
-        }
-    )
+    told = {
+        **_came(message),
+        "line": one.line.decode("utf-8", "replace"),
+        "event": _fields(one.event),
+        "hit": _fields(one.hit),
+    }
+    return json.dumps(with_iso(told))
 
 
 def _fields(value: PolicyEvent | Hit) -> Json:
