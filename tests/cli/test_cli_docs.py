@@ -29,6 +29,7 @@ SOURCES = [
     one
     for room, kinds in (("tscm", "*.py"), ("bench", "*.py"), ("etc", "*"))
     for one in (ROOT / room).rglob(kinds)
+    if one.is_file()
 ]
 LATER = {"reference.md", "design.md"}
 """Pages that also speak of what is still to come."""
