@@ -22,7 +22,7 @@ ROOMS = (
     ("ledger",),
     ("state",),
     ("standing",),
-    ("alarms", "devices", "metrics"),
+    ("alarms", "devices", "metrics", "reports"),
     ("backup", "doctor"),
     ("kinds of firewall",),
     ("operations",),

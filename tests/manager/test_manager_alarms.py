@@ -92,8 +92,8 @@ to = ["ops@example.net"]
             await deferLater(reactor, 0.05)
         raise AssertionError(self.subjects)
 
-    async def tsadmin(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "tscm", "--root", str(self.layout.root), "alarms", *words]
+    async def tsadmin(self, *words: str, noun: str = "alarms") -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "tscm", "--root", str(self.layout.root), noun, *words]
         done: subprocess.CompletedProcess[str] = await deferToThread(
             subprocess.run, command, capture_output=True, text=True, check=False, timeout=120
         )
@@ -248,6 +248,29 @@ class Families:
 
     def collect(self) -> list[Metric]:
         return self.found
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_scheduled_report_is_listed_and_sent_now(site: Site) -> None:
+    with site.layout.settings_file.open("a") as file:
+        file.write(
+            '[[reports.schedules]]\nname = "week"\nevery = "weekly"\nto = ["boss@example.net"]\n'
+        )
+    node = site.start()
+    try:
+        sent = await site.tsadmin("send", "week", noun="reports")
+        assert sent.returncode == 0, sent.stderr
+        assert "week was sent: 250 " in sent.stdout
+        assert site.subjects == ["[tscm tscm] week: 0 hits in 0 lines"]
+        listed = await site.tsadmin("--json", noun="reports")
+        (one,) = json.loads(listed.stdout)
+        assert (one["name"], one["to"], one["error"]) == ("week", ["boss@example.net"], None)
+        assert one["next_at"] > node.started_at
+        unknown = await site.tsadmin("send", "other", noun="reports")
+        assert unknown.returncode == 2
+        assert "there is no report 'other'" in unknown.stderr
+    finally:
+        await node.stopService()
 
 
 @pytest_twisted.ensureDeferred

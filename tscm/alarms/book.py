@@ -2,9 +2,7 @@
 What is remembered of alarms, over restarts too: which are open, what was told, what waits to be told.
 """
 
-from collections.abc import Mapping
-
-from attrs import field, frozen
+from attrs import frozen
 
 from tscm.alarms.alarm import Alarm, Ended
 from tscm.alarms.counting import Counted
@@ -39,8 +37,6 @@ class Book:
     looked_at: float = 0.0
     """When it was last evaluated."""
     outbox: Outbox = Outbox()
-    reports: Mapping[str, float] = field(factory=dict)
-    """When each scheduled report was last due and dealt with."""
 
     @property
     def open(self) -> tuple[Alarm, ...]:

@@ -304,7 +304,6 @@ class AlarmService(Service):
             book.pending,
             [(one.channel, one.message.id) for one in book.outbox.parcels],
             book.outbox.deliveries,
-            book.reports,
         )
         old = self._kept_at is None or steady - self._kept_at >= _KEEP_SECONDS
         if old or state != self._kept:

@@ -6,6 +6,7 @@ from tscm.alarms import book_file
 from tscm.base.backup_rule import BackupRule, Treatment
 from tscm.intake import quarantine
 from tscm.ledger import book
+from tscm.reports import service as reports
 from tscm.retrieve import answers
 from tscm.services import certificate, entries, publication, uploads, zone_files
 from tscm.settings import layout, own_service
@@ -26,6 +27,7 @@ RULES: tuple[BackupRule, ...] = (
     *database.BACKUP,
     *book.BACKUP,
     *book_file.BACKUP,
+    *reports.BACKUP,
     *certificate.BACKUP,
     *own_service.BACKUP,
     *entries.BACKUP,

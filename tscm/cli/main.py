@@ -64,6 +64,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "remove": ("remove", "Remove a device and print the commands that clean up the firewall."),
     "jobs": ("jobs", "List what the manager is doing; follow or withdraw one job."),
     "alarms": ("alarms", "List alarms, mute them, and test the ways on which they are sent."),
+    "reports": ("reports", "List the reports that are sent by mail, and send one now."),
     "audit": ("audit", "Show who changed what, when, and with what outcome."),
     "check": ("check", "Check all settings files; change nothing."),
     "backup": ("backup", "Write settings, secrets, database and log positions to one file."),
@@ -94,6 +95,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Logs": ("tail", "logs", "ledger", "spool", "events", "senders"),
     "This manager": (
         "alarms",
+        "reports",
         "jobs",
         "audit",
         "check",

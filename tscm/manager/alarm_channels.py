@@ -18,6 +18,8 @@ from tscm.manager.alarm_watch import AlarmWatch
 from tscm.manager.audit_forward import AuditForward
 from tscm.manager.node import Node
 from tscm.manager.own_syslog import alarm_message
+from tscm.manager.report_mail import report_service
+from tscm.reports.service import ReportService
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
 
@@ -25,8 +27,10 @@ _THREADS = 3
 """So that a server that hangs delays nothing else."""
 
 
-def alarm_service(node: Node, settings: NodeSettings, forward: AuditForward) -> AlarmService:
-    """The alarms of a manager with these parts."""
+def notifying(
+    node: Node, settings: NodeSettings, forward: AuditForward
+) -> tuple[AlarmService, ReportService]:
+    """The alarms of a manager with these parts, and its scheduled reports."""
     notices = Threads(node.clock, _THREADS, "tscm-notices")
     beat = settings.heartbeat
 
@@ -55,7 +59,7 @@ def alarm_service(node: Node, settings: NodeSettings, forward: AuditForward) -> 
         alarm_channels(node.clock, notices, node.layout, settings, forward),
         None if beat.url is None else heartbeat,
     )
-    return service
+    return service, report_service(node, notices, settings)
 
 
 def alarm_channels(

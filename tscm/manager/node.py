@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tscm.ledger.keeper import LedgerKeeper
     from tscm.manager.consumers import DeviceConsumers
     from tscm.manager.lag import ReaderLags
+    from tscm.reports.service import ReportService
     from tscm.services.figures import LogServiceFigures
     from tscm.services.list_service import ListService
     from tscm.settings.device import DeviceSettings
@@ -90,6 +91,7 @@ class Manager:
     backups: "BackupFigures"
     """How the scheduled backups stand; changes while the manager runs."""
     alarms: "Callable[[], AlarmService]"
+    reports: "Callable[[], ReportService]"
     judged: "dict[str, Stamped]" = field(factory=dict)
     """How each device stood when a row of it was last judged."""
     judging: SharedTable = field(factory=SharedTable)

@@ -38,7 +38,7 @@ from tscm.intake.service import IntakeService
 from tscm.intake.systemd import Activation, SystemdService, environment
 from tscm.ledger.keeper import LedgerKeeper
 from tscm.manager import health
-from tscm.manager.alarm_channels import alarm_service
+from tscm.manager.alarm_channels import notifying
 from tscm.manager.audit_forward import AuditForward
 from tscm.manager.audit_trail import EXPIRY_SECONDS, AuditTrail
 from tscm.manager.backups import BackupService
@@ -54,6 +54,7 @@ from tscm.operations.calls import Calls
 from tscm.operations.jobs import Jobs
 from tscm.plural import many
 from tscm.policy.rank import Hits
+from tscm.reports.service import ReportService
 from tscm.services.list_service import ListService
 from tscm.services.log_service import LogService
 from tscm.services.policy_service import PolicyService
@@ -112,6 +113,7 @@ class NodeService(Service):
     audit_forward: AuditForward = field(init=False)
     backups: BackupService = field(init=False)
     alarms: AlarmService = field(init=False)
+    reports: ReportService = field(init=False)
     bookkeeper: LedgerKeeper = field(init=False)
     control: ControlService = field(init=False)
     watch: WatchService = field(init=False)
@@ -214,7 +216,7 @@ class NodeService(Service):
             lambda: health.noted(self.parts),
         )
         self.parts = self._parts()
-        self.alarms = alarm_service(self.parts, self.node, self.audit_forward)
+        self.alarms, self.reports = notifying(self.parts, self.node, self.audit_forward)
         self.calls = Calls(self.parts, self.audit.keep)
         self.control = ControlService(
             reactor, self.layout, self.calls, lambda: delegates_of(self.node)
@@ -275,6 +277,7 @@ class NodeService(Service):
                 audit_targets=self.audit_forward.figures,
                 backups=self.backups.figures,
                 alarms=lambda: self.alarms,
+                reports=lambda: self.reports,
                 kept_uploads=lambda: (
                     None if self.log_service is None else self.log_service.figures()
                 ),
@@ -342,6 +345,7 @@ class NodeService(Service):
         self._audit_expiry.startService()
         self.backups.startService()
         self.alarms.startService()
+        self.reports.startService()
         self.systemd.startService()
         self._log.info(
             "tscm manages {devices} in {root}, and receives syslog on {places}",
@@ -420,6 +424,7 @@ class NodeService(Service):
             ("database check", self._reopening.stopService),
             ("expiry of the audit", self._audit_expiry.stopService),
             ("scheduled backup", self.backups.stopService),
+            ("scheduled reports", self.reports.stopService),
             ("alarms", lambda: Deferred.fromCoroutine(self.alarms.stopService())),
             ("check of log ends", self._lag_looks.stopService),
             ("control interface", self.control.stopService),

@@ -277,6 +277,13 @@ class Muting:
 
 
 @frozen(kw_only=True)
+class ReportNamed:
+    """A scheduled report by its name."""
+
+    report: str
+
+
+@frozen(kw_only=True)
 class Channel:
     """A channel of alarms: mail, webhook or syslog."""
 

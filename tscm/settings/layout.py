@@ -80,6 +80,11 @@ class Layout:
         return self.state / "alarms.json"
 
     @property
+    def reports(self) -> Path:
+        """Which scheduled reports were sent."""
+        return self.state / "reports.json"
+
+    @property
     def feeds(self) -> Path:
         """The last answers of feeds, for all devices."""
         return self.state / "feeds"

@@ -14,6 +14,7 @@ from tscm.settings.backup import BackupSettings
 from tscm.settings.feed import Feed, feeds
 from tscm.settings.forward_target import target_url
 from tscm.settings.networks import NetworksFile, networks_files
+from tscm.settings.reports import ReportSettings
 from tscm.settings.schema import section, setting
 from tscm.settings.web import WebSettings
 
@@ -499,3 +500,4 @@ class NodeSettings:
         WebhookSettings, doc="An HTTP server that is told of alarms."
     )
     heartbeat: HeartbeatSettings = section(HeartbeatSettings, doc="A sign of life at an interval.")
+    reports: ReportSettings = section(ReportSettings, doc="Scheduled reports.")

@@ -20,6 +20,7 @@ from tscm.operations.table import (
     manager,
     policies,
     proof,
+    reports,
     senders,
     user_lists,
 )
@@ -40,6 +41,7 @@ _NOUNS = (
     proof,
     jobs,
     alarms,
+    reports,
 )
 
 TABLE: Mapping[str, Operation[Any, Any]] = {

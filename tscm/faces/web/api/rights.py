@@ -25,6 +25,7 @@ from tscm.operations.table import (
     manager,
     policies,
     proof,
+    reports,
     senders,
     user_lists,
 )
@@ -63,6 +64,7 @@ _BY_ROLE: Mapping[Role, tuple[Operation[Any, Any], ...]] = {
         jobs.JOB,
         jobs.AUDIT,
         alarms.ALARMS,
+        reports.REPORTS,
     ),
     Role.ANALYST: (policies.PLAN, entries.ENTER, entries.PUSH_ENTRIES),
     Role.OPERATOR: (
@@ -84,6 +86,7 @@ _BY_ROLE: Mapping[Role, tuple[Operation[Any, Any], ...]] = {
         jobs.WITHDRAW,
         alarms.MUTE_ALARM,
         alarms.UNMUTE_ALARM,
+        reports.SEND_REPORT,
     ),
     Role.ADMIN: (
         alarms.TEST_ALARM,

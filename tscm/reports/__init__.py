@@ -1,0 +1,3 @@
+"""
+Reports that are sent by mail at fixed times.
+"""
