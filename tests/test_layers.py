@@ -18,7 +18,7 @@ ROOMS = (
     ("base",),
     ("settings",),
     ("channels", "consumers", "intake", "kinds", "retrieve", "spool", "store"),
-    ("events", "forward", "services", "simulator", "update", "upload"),
+    ("events", "forward", "portal", "services", "simulator", "update", "upload"),
     ("ledger",),
     ("state",),
     ("standing",),

@@ -6,6 +6,7 @@ from tscm.alarms import book_file
 from tscm.base.backup_rule import BackupRule, Treatment
 from tscm.intake import quarantine
 from tscm.ledger import book
+from tscm.portal import sources as portal_sources
 from tscm.reports import service as reports
 from tscm.retrieve import answers
 from tscm.services import certificate, entries, publication, uploads, zone_files
@@ -33,6 +34,7 @@ RULES: tuple[BackupRule, ...] = (
     *entries.BACKUP,
     *publication.BACKUP,
     *zone_files.BACKUP,
+    *portal_sources.BACKUP,
     *uploads.BACKUP,
     *answers.BACKUP,
     *quarantine.BACKUP,

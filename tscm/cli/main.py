@@ -69,7 +69,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "check": ("check", "Check all settings files; change nothing."),
     "backup": ("backup", "Write settings, secrets, database and log positions to one file."),
     "restore": ("restore", "Check a backup, and restore it."),
-    "portal": ("portal", "Manage device entries of the embedded services."),
+    "portal": ("portal", "Manage device entries, targets and policies of the embedded services."),
     "web": ("web", "Manage who may sign in to the page."),
     "demo": ("demo", "Run the whole product on this machine with simulated firewalls."),
     "completion": ("completion", "Print the completion script for a shell."),

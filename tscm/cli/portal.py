@@ -7,6 +7,7 @@ from click.shell_completion import CompletionItem
 
 from tscm.cli import say
 from tscm.cli.destructive import may_go_on, yes_option
+from tscm.cli.portal_policies import bundles, policies, targets, why
 from tscm.cli.session import Session
 from tscm.cli.tables import show_pairs, show_table
 from tscm.errors import TscmError
@@ -38,10 +39,14 @@ class Nickname(click.ParamType[str]):
 @click.group()
 def command() -> None:
     """
-    Device entries of the embedded services.
+    The embedded services: device entries, and the policies that are published.
 
     An entry registers an address with the policy service and a device ID with the log service.
     """
+
+
+for _one in (policies, targets, bundles, why):
+    command.add_command(_one)
 
 
 @command.command("add")

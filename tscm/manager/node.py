@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tscm.ledger.keeper import LedgerKeeper
     from tscm.manager.consumers import DeviceConsumers
     from tscm.manager.lag import ReaderLags
+    from tscm.portal.service import PolicyPublisher
     from tscm.reports.service import ReportService
     from tscm.services.figures import LogServiceFigures
     from tscm.services.list_service import ListService
@@ -92,6 +93,8 @@ class Manager:
     """How the scheduled backups stand; changes while the manager runs."""
     alarms: "Callable[[], AlarmService]"
     reports: "Callable[[], ReportService]"
+    publisher: "PolicyPublisher | None" = None
+    """Publishes the policies of the portal."""
     judged: "dict[str, Stamped]" = field(factory=dict)
     """How each device stood when a row of it was last judged."""
     judging: SharedTable = field(factory=SharedTable)

@@ -54,6 +54,7 @@ from tscm.operations.calls import Calls
 from tscm.operations.jobs import Jobs
 from tscm.plural import many
 from tscm.policy.rank import Hits
+from tscm.portal.service import PolicyPublisher
 from tscm.reports.service import ReportService
 from tscm.services.list_service import ListService
 from tscm.services.log_service import LogService
@@ -119,6 +120,8 @@ class NodeService(Service):
     watch: WatchService = field(init=False)
     lists: ListService = field(init=False)
     """Serves what is published for firewalls that pull."""
+    publisher: PolicyPublisher = field(init=False)
+    """Publishes the policies that the embedded policy service serves."""
     portal: list[Embedded] = field(factory=list, init=False)
     rooms: dict[str, DeviceConsumers] = field(factory=dict, init=False)
     faults: dict[str, str] = field(factory=dict, init=False)
@@ -198,6 +201,9 @@ class NodeService(Service):
             lambda: balanced(parts(self.parts)),
         )
         self.lags = ReaderLags(reactor, lambda: list(self.rooms), self.spool.positions)
+        self.publisher = PolicyPublisher(
+            reactor, self.slow, self.layout, self._lists_published, lambda: self.store.opened
+        )
         self.portal = embedded_services(self.reactor, self.quick, self.layout, self.node)
         self.lists = ListService(
             reactor,
@@ -270,6 +276,7 @@ class NodeService(Service):
                 bookkeeper=self.bookkeeper,
                 lags=self.lags,
                 lists=self.lists,
+                publisher=self.publisher,
                 metrics_addresses=self.watch.addresses,
                 services_addresses=lambda: {
                     type(one).__name__: one.addresses() for one in self.portal
@@ -319,6 +326,15 @@ class NodeService(Service):
         for one in self.portal:
             one.privilegedStartService()
 
+    def _lists_published(self, names: tuple[str, ...]) -> None:
+        """Serve what was published, and have the devices that use it updated."""
+        for one in self.portal:
+            if isinstance(one, PolicyService):
+                looked = Deferred.fromCoroutine(one.zones.look_again())
+                looked.addBoth(lambda _: self.updates.lists_changed(names))
+                return
+        self.updates.lists_changed(names)
+
     def startService(self) -> None:
         """Open what keeps things, then the devices, then let lines in."""
         super().startService()
@@ -332,6 +348,7 @@ class NodeService(Service):
         self.audit_forward.startService()
         if not self._open_store():
             self._reopening.startService()
+        self.publisher.startService()
         for one in self.portal:
             one.startService()
         self.files.begin()
@@ -430,6 +447,7 @@ class NodeService(Service):
             ("control interface", self.control.stopService),
             ("metrics", self.watch.stopService),
             ("lists listener", self.lists.stopService),
+            ("publication of policies", self.publisher.stopService),
             ("policy updates", self.updates.stopService),
             ("event reader", self.events.stopService),
             ("readers", self._stop_readers),

@@ -68,12 +68,13 @@ def list_source(device: DeviceSettings, node: NodeSettings, name: str) -> ListSo
         servers=node.policy.servers,
         port=device.dns_port,
         tsig=tsig,
-        feed=None if feed is None else _feed_source(feed, limits),
+        feed=None if feed is None else feed_source(feed, limits),
         limits=limits,
     )
 
 
-def _feed_source(feed: Feed, limits: Limits) -> FeedSource:
+def feed_source(feed: Feed, limits: Limits) -> FeedSource:
+    """The place of a feed, as its settings say."""
     shape = Shape(
         format=feed.format,
         pick=feed.pick,

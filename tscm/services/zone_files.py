@@ -37,6 +37,8 @@ _SERIALS_BYTES = 64 << 20
 _SETTLE_SECONDS = 0.2
 _SETTLE_TRIES = 25
 _SHOWN = 3
+_FOLDERS = ("lists", "published")
+"""Where list files lie: an operator's, and those of policies."""
 
 
 BACKUP = (BackupRule("var/lib/tscm/portal/serials.json", Treatment.COPY),)
@@ -53,7 +55,7 @@ class _State:
 @define(eq=False)
 class ZoneFiles(Service):
     """
-    `lists/NAME.txt` under *portal*, each a zone.
+    `lists/NAME.txt` and `published/NAME.txt` under *portal*, each a zone; the latter counts where both are there.
     """
 
     _log: ClassVar[Logger] = Logger()
@@ -180,20 +182,30 @@ def _files(portal: Path, before: Mapping[str, tuple[int, int]]) -> dict[str, tup
 
 def _stat_all(portal: Path) -> dict[str, tuple[int, int]]:
     found = {}
-    for path in (portal / "lists").glob("*.txt"):
-        try:
-            name = list_name(path.name.removesuffix(".txt"))
-            state = list_file(portal, name).stat()
-        except (ValueError, OSError):
-            continue
-        found[name] = (state.st_mtime_ns, state.st_size)
+    for folder in _FOLDERS:
+        for path in (portal / folder).glob("*.txt"):
+            try:
+                name = list_name(path.name.removesuffix(".txt"))
+                state = (portal / folder / f"{name}.txt").stat()
+            except (ValueError, OSError):
+                continue
+            found[name] = (state.st_mtime_ns, state.st_size)
     return found
+
+
+def _file_of(portal: Path, name: str) -> Path:
+    """The file that counts for a list: what a policy publishes before what an operator wrote."""
+    for folder in reversed(_FOLDERS[1:]):
+        path: Path = portal / folder / f"{name}.txt"
+        if path.exists():
+            return path
+    return list_file(portal, name)
 
 
 def _read_zone(
     portal: Path, name: str, serials: "_Serials", now: float, before: Zone | None
 ) -> Zone:
-    path = list_file(portal, name)
+    path = _file_of(portal, name)
     read = read_list(read_regular(path, MAX_FILE_BYTES), MAX_ENTRIES).to_list(
         name, serial=None, fetched_at=now, source=str(path)
     )

@@ -10,7 +10,7 @@ next edit clears it.  One edit at a time: the caller sees to that.
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,15 @@ class UserLists:
                 )
                 for number, name, side, note, version, at, who in rows
             )
+
+    def known(self) -> Mapping[str, tuple[str, int]]:
+        """Side and version of every list but those of entries by hand, by name."""
+        with self._open() as connection:
+            rows = connection.execute(
+                "SELECT name, side, version FROM user_lists WHERE id NOT IN (?, ?)",
+                tuple(BY_HAND.values()),
+            ).fetchall()
+        return {name: (side, version) for name, side, version in rows}
 
     def page(
         self,

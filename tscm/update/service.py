@@ -6,7 +6,7 @@ either.  Between two attempts of a run nothing is held, so that a firewall that 
 to come back delays nobody.  What brings numpy, dnspython and requests is imported by the first run.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -221,6 +221,18 @@ class UpdateService(Service):
         """What was in force put back, without the lists: *cause* is what the firewall said."""
         job = evolve(self._job(one), repair=cause, patient=not memory.broken)
         return await self._run(one, job, lambda _: None)
+
+    def lists_changed(self, names: Collection[str]) -> None:
+        """
+        These lists were published anew: devices that use one are updated now, as on the schedule.
+        """
+        if not self.running:
+            return
+        for one in list(self._devices.values()):
+            used = {*one.settings.block_list.split(), *one.settings.allow_list.split()}
+            if used & set(names) and one.timer is not None:
+                run = Deferred.fromCoroutine(self._scheduled(one))
+                run.addErrback(self._failed_unwitnessed, one.settings.name)
 
     # -- what may be asked -----------------------------------------------------
 

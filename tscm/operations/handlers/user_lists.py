@@ -8,6 +8,7 @@ from tscm.base.clock import wall_seconds
 from tscm.manager.node import Node
 from tscm.operations.arguments import Nothing
 from tscm.operations.call import Call
+from tscm.operations.handlers.portal import publish_now, used_by
 from tscm.operations.list_answers import (
     ListDone,
     ListPage,
@@ -139,6 +140,7 @@ async def edit_list(node: Node, args: ListEdited, call: Call) -> ListDone:
     edit, version = await node.write(
         lists_of(node).edit, args.list_name, parsed.entries, mode, who, _wish(args)
     )
+    await publish_now(node)
     return _done(call, args.list_name, version, edit, parsed.fault_count)
 
 
@@ -155,6 +157,7 @@ async def import_list(node: Node, args: ListImported, call: Call) -> ListDone:
     edit, version = await node.write(
         lists_of(node).edit, name, parsed.entries, Mode.REPLACE, who, _wish(args)
     )
+    await publish_now(node)
     return _done(call, name, version, edit, parsed.fault_count)
 
 
@@ -171,6 +174,7 @@ async def remove_found(node: Node, args: FoundRemoved, call: Call) -> ListDone:
         _who(node, call, args.reason),
         _wish(args),
     )
+    await publish_now(node)
     return _done(call, args.list_name, version, edit)
 
 
@@ -181,6 +185,7 @@ async def undo_list(node: Node, args: ListUndone, call: Call) -> ListDone:
     version = await node.write(
         lists_of(node).undo, args.list_name, args.to, _who(node, call, args.reason), _wish(args)
     )
+    await publish_now(node)
     return _done(call, args.list_name, version, Edit())
 
 
@@ -189,6 +194,10 @@ async def delete_list(node: Node, args: ListNamed, call: Call) -> ListDone:
     """Forget a list with all its versions."""
     del call
     node.hold()
+    name = list_name(args.list_name)
+    users = await node.slow.run(used_by, node.layout.database, name)
+    if users:
+        raise ListFaulty(f"list {name!r} is used by {', '.join(users)}; take it out there first")
     await node.write(lists_of(node).delete, args.list_name)
     return ListDone(list_name=args.list_name, sentence=f"list {args.list_name!r} deleted")
 

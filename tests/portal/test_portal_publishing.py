@@ -1,0 +1,322 @@
+"""
+From parts to published lists: what is fetched, held, kept and told.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import define, evolve, field
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tscm.errors import ListUnavailable
+from tscm.policy.cidr import CidrSet, Entries
+from tscm.policy.lists import PolicyList
+from tscm.policy.user_lists import Mode, read_text
+from tscm.portal import publishing
+from tscm.portal.compiling import compiled
+from tscm.portal.items import Kind, PortalPolicy, Ref, Target, as_table
+from tscm.portal.publishing import Published, publish, published_file, withdraw
+from tscm.portal.resolving import users_of
+from tscm.portal.site import stored_site
+from tscm.portal.sources import Sources, bounds_fault
+from tscm.retrieve.feed_source import FeedSource
+from tscm.settings.feed import Feed
+from tscm.store.database import Store
+from tscm.store.portal_items import ItemChanged, PortalItems
+from tscm.store.user_list_values import Who, Wish
+from tscm.store.user_lists import UserLists
+
+ME = Who(name="ann", at=10.0)
+SHRINK = Wish(shrink=True)
+BLOCK, ALLOW = "block.default.tscm.internal", "allow.default.tscm.internal"
+FEED = Feed(name="feed-1", url="https://feeds.example/bad.txt", max_shrink_percent=50)
+
+
+@define
+class Site:
+    """A root whose feeds answer with what a test says."""
+
+    folder: Path
+    now: float = 1000.0
+    content: list[str] | None = None
+    asked: list[str] = field(factory=list)
+    sources: Sources = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        self.sources = Sources(self.portal / "targets", self.lists, self._fetch, self._place)
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "tscm.db"
+
+    @property
+    def portal(self) -> Path:
+        return self.folder / "portal"
+
+    @property
+    def lists(self) -> UserLists:
+        return UserLists(self.database)
+
+    @property
+    def items(self) -> PortalItems:
+        return PortalItems(self.database)
+
+    def _fetch(self, source: FeedSource, known: PolicyList | None, now: float) -> PolicyList | None:
+        self.asked.append(source.url)
+        if self.content is None:
+            raise ListUnavailable(source.name, "no answer", "try again")
+        found = Entries.of(self.content)
+        if known is not None and known.entries == found:
+            return None
+        return PolicyList(name=source.name, entries=found, fetched_at=now)
+
+    def _place(self, name: str, target: Target, feed: Feed) -> FeedSource:
+        return FeedSource(name=f"{name}/{feed.name}", url=feed.url)
+
+    def publish(self, *confirmed: str, later: float = 1.0) -> Published:
+        self.now += later
+        return publish(self.database, self.portal, self.sources, self.now, frozenset(confirmed))
+
+    def add(self, name: str, *texts: str, until: float | None = None) -> None:
+        entries = read_text("\n".join(texts), 1.0, until=until).entries
+        self.lists.edit(name, entries, Mode.ADD, ME, Wish())
+
+    def target(self, *, on: bool = True, **more: Any) -> None:
+        target = Target(title="Bad", severity=4, threat="c2", feeds=(FEED,), **more)
+        self.items.keep("target", "bad", as_table(target), ME, version=None)
+        self.items.keep("switch", "bad", {"on": on}, ME, version=None)
+
+    def served(self, name: str = BLOCK) -> list[str] | None:
+        file = published_file(self.portal, name)
+        return file.read_text().splitlines()[1:] if file.exists() else None
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    store = Store(tmp_path / "tscm.db")
+    store.open()
+    yield Site(tmp_path)
+    store.close()
+
+
+def test_a_new_site_publishes_and_fetches_nothing(site: Site) -> None:
+    found = site.publish()
+    assert (found.changed, site.asked, site.served()) == ((), [], None)
+    assert "has no entries yet" in found.policies["default"].held
+
+
+def test_the_lists_of_the_default_policy_are_published(site: Site) -> None:
+    site.add("own-block", "192.0.2.0/25", "192.0.2.128/25", "198.51.100.5-198.51.100.6")
+    site.add("own-allow", "203.0.113.9")
+    found = site.publish()
+    assert set(found.changed) == {BLOCK, ALLOW}
+    assert site.served() == ["192.0.2.0/24", "198.51.100.5/32", "198.51.100.6/32"]
+    assert site.served(ALLOW) == ["203.0.113.9/32"]
+    assert site.publish().changed == (), "nothing is written that did not change"
+    assert site.publish().policies["default"].block_entries == 3
+
+
+def test_only_a_target_that_is_on_and_used_is_fetched(site: Site) -> None:
+    site.content = ["20.0.0.0/24"]
+    site.target(on=False)
+    site.publish()
+    assert site.asked == []
+    site.target(on=True)
+    assert site.publish().changed == (BLOCK, ALLOW)
+    assert site.asked == [FEED.url]
+    assert site.served() == ["20.0.0.0/24"]
+    site.publish(later=60)
+    assert len(site.asked) == 1, "not before its interval is over"
+    site.publish(later=3600)
+    assert len(site.asked) == 2
+
+
+@pytest.mark.parametrize("bad", [None, [], ["20.0.0.0/24"]])
+def test_a_feed_that_fails_or_shrinks_too_much_keeps_what_it_had(
+    site: Site, bad: list[str] | None
+) -> None:
+    site.content = [f"20.0.{n}.0/24" for n in range(0, 20, 2)]
+    site.target()
+    site.publish()
+    before = site.served()
+    for restarted in (False, True):
+        if restarted:
+            site.restart()
+        site.content = bad
+        found = site.publish(later=4000)
+        assert site.served() == before
+        assert found.targets["bad"].fault
+        assert len(found.targets["bad"].entries) == 10
+
+
+def test_what_empties_or_halves_a_list_is_held_until_it_is_confirmed(site: Site) -> None:
+    site.add("own-block", *(f"20.0.{n}.1" for n in range(5)))
+    site.publish()
+    site.lists.remove_found("own-block", "20.0.0.0/22", ME, SHRINK)
+    held = site.publish().policies["default"]
+    assert "shrink from 5 to 1 entries" in held.held
+    assert "policies confirm default" in held.held
+    assert len(site.served() or ()) == 5
+    assert site.publish("default").policies["default"].held == ""
+    assert site.served() == ["20.0.4.1/32"]
+    site.lists.remove_found("own-block", "20.0.0.0/16", ME, SHRINK)
+    assert "lose all of its 1 entry" in site.publish().policies["default"].held
+    site.restart()
+    assert site.publish().policies["default"].held, "also after a restart"
+
+
+def test_an_entry_that_expires_goes_by_itself(site: Site) -> None:
+    site.add("own-block", "20.0.0.1")
+    site.add("own-allow", "30.0.0.1", "30.0.0.5", until=site.now + 100)
+    site.add("own-allow", "40.0.0.1")
+    assert site.publish().next_end == 1100
+    assert site.served(ALLOW) == ["30.0.0.1/32", "30.0.0.5/32", "40.0.0.1/32"]
+    found = site.publish(later=200)
+    assert found.changed == (ALLOW,)
+    assert site.served(ALLOW) == ["40.0.0.1/32"]
+
+
+def test_an_allow_list_whose_last_entry_expires_is_emptied(site: Site) -> None:
+    site.add("own-block", "20.0.0.1")
+    site.add("own-allow", "30.0.0.1", until=site.now + 100)
+    site.publish()
+    site.restart()
+    site.publish(later=200)
+    assert site.served(ALLOW) == []
+
+
+def test_what_a_warning_list_holds_is_cut_out_and_told(site: Site) -> None:
+    policy = PortalPolicy(
+        block=("list:own-block",), refuse=("public-resolvers",), block_name=BLOCK, allow_name=ALLOW
+    )
+    site.items.keep("policy", "default", as_table(policy), ME, version=1)
+    site.add("own-block", "8.8.8.0/24", "20.0.0.1")
+    (held,) = site.publish().policies["default"].held_back
+    assert (held.cause, held.entries, held.addresses) == ("public-resolvers", 1, 1)
+    assert held.examples == ("8.8.8.0/24",)
+    served = CidrSet.of_texts(site.served() or ())
+    assert not served.covers("8.8.8.8")
+    assert served.covers("8.8.8.9")
+
+
+def test_a_full_disk_leaves_what_was_published(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.add("own-block", "20.0.0.1", "20.0.0.2")
+    site.publish()
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing, "write_private", full)
+        site.add("own-block", "20.0.0.9")
+        state = site.publish().policies["default"]
+    assert "No space left on device" in state.fault
+    assert "20.0.0.9/32" not in (site.served() or ())
+    assert site.publish().policies["default"].fault == ""
+    assert "20.0.0.9/32" in (site.served() or ())
+
+
+def test_every_part_that_holds_an_address_is_named(site: Site) -> None:
+    site.content = ["20.0.0.0/24"]
+    site.target()
+    site.add("own-block", "20.0.0.7 # ticket", "30.0.0.1")
+    found = site.publish().holders(CidrSet.of_texts(["20.0.0.7"]))
+    assert [(one.policy, one.part, one.entries) for one in found] == [
+        ("default", "target:bad", ("20.0.0.0/24",)),
+        ("default", "list:own-block", ("20.0.0.7/32",)),
+    ]
+    assert (found[0].title, found[0].severity, found[0].threat) == ("Bad", 4, "c2")
+
+
+def test_a_target_may_be_made_of_a_list(site: Site) -> None:
+    site.lists.create("mine", "block", "", ME)
+    site.add("mine", "20.0.0.1")
+    site.items.keep("target", "hand", as_table(Target(lists=("mine",))), ME, version=0)
+    site.items.keep("switch", "hand", {"on": True}, ME, version=0)
+    site.publish()
+    assert site.served() == ["20.0.0.1/32"]
+    assert site.asked == []
+    assert users_of(stored_site(site.database).site, Ref(Kind.LIST, "mine")) == ["target hand"]
+
+
+def test_two_who_change_one_policy_are_told_apart(site: Site) -> None:
+    item = site.items.all()["policy"]["default"]
+    site.items.keep("policy", "default", item.content, ME, version=1)
+    with pytest.raises(ItemChanged, match="version 2 by ann"):
+        site.items.keep("policy", "default", item.content, ME, version=1)
+
+
+def test_a_damaged_document_stops_no_other(site: Site) -> None:
+    site.items.keep("policy", "odd", {"block": 7}, ME, version=0)
+    site.add("own-block", "20.0.0.1")
+    found = site.publish()
+    assert "policy 'odd'" in found.faults[0]
+    assert site.served() == ["20.0.0.1/32"]
+
+
+def test_lists_of_a_deleted_policy_are_not_served(site: Site) -> None:
+    site.add("own-block", "20.0.0.1")
+    site.publish()
+    policy = stored_site(site.database).site.policies["default"]
+    site.items.delete("policy", "default")
+    withdraw(site.database, site.portal, policy, "default")
+    assert site.served() is None
+    assert site.publish().policies == {}
+
+
+def listed(count: int, refused: int = 0) -> PolicyList:
+    texts = [f"20.{n >> 8}.{n & 255}.1" for n in range(count)]
+    return PolicyList(name="x", entries=Entries.of(texts), refused_count=refused)
+
+
+@pytest.mark.parametrize(
+    ("change", "count", "refused", "before", "fault"),
+    [
+        ({}, 10, 0, None, ""),
+        ({}, 90, 10, None, "only 90 of 100 lines"),
+        ({"min_readable_percent": 50}, 90, 10, None, ""),
+        ({}, 0, 0, None, "it is empty"),
+        ({"may_be_empty": True, "min_entries": 5}, 0, 0, 100, ""),
+        ({"min_entries": 11}, 10, 0, None, "fewer than 11"),
+        ({"max_entries": 9}, 10, 0, None, "more than 9"),
+        ({"max_shrink_percent": 10}, 89, 0, 100, "it shrank from 100 to 89"),
+        ({"max_shrink_percent": 10}, 90, 0, 100, ""),
+        ({"max_growth_percent": 10}, 111, 0, 100, "it grew from 100 to 111"),
+    ],
+)
+def test_a_feed_is_held_to_its_bounds(
+    change: dict[str, Any], count: int, refused: int, before: int | None, fault: str
+) -> None:
+    feed = evolve(Feed(name="f", url="https://a.example/"), **change)
+    found = bounds_fault(feed, listed(count, refused), before)
+    assert fault in found
+    assert bool(fault) == bool(found)
+
+
+NETWORKS = st.lists(
+    st.tuples(st.integers(0, 255), st.integers(20, 32)).map(
+        lambda one: (
+            f"20.0.0.{one[0] >> (32 - max(one[1], 24)) << (32 - max(one[1], 24))}/{max(one[1], 24)}"
+        )
+    ),
+    max_size=8,
+)
+
+
+@given(NETWORKS, NETWORKS, NETWORKS)
+def test_the_block_list_is_its_parts_less_what_is_refused(
+    one: list[str], other: list[str], refused: list[str]
+) -> None:
+    parts = {Ref(Kind.TARGET, "a"): Entries.of(one), Ref(Kind.LIST, "b"): Entries.of(other)}
+    good = CidrSet.of_texts(refused)
+    found = compiled(parts, {}, [("good", good)])
+    assert found.block == CidrSet.of_texts([*one, *other]).difference(good)
+    assert not found.allow
+    cut = sum(held.addresses for held in found.held_back)
+    assert CidrSet.of_texts([*one, *other]).addresses == found.block.addresses + cut

@@ -1,0 +1,93 @@
+"""
+From the parts of a policy to its two lists, and whether they may be published.  Pure.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from attrs import frozen
+
+from tscm.plural import many
+from tscm.policy.cidr import CidrSet, Entries, overlapping
+from tscm.policy.user_lists import Shrink
+from tscm.portal.items import Ref
+
+_EXAMPLES = 5
+
+
+@frozen(kw_only=True)
+class HeldBack:
+    """
+    What a warning list keeps out of the block list: so many entries that it overlaps, some of them, and how many
+    addresses were cut out.
+    """
+
+    cause: str
+    entries: int
+    addresses: int
+    examples: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class Compiled:
+    """
+    The two lists of a policy, merged.
+    """
+
+    block: CidrSet
+    allow: CidrSet
+    held_back: tuple[HeldBack, ...] = ()
+
+
+def compiled(
+    block: Mapping[Ref, Entries],
+    allow: Mapping[Ref, Entries],
+    refuse: Sequence[tuple[str, CidrSet]],
+) -> Compiled:
+    """
+    Merge each side; what *refuse* holds is cut out of the block side, and entries around it are split.
+    """
+    blocked = Entries.joined(tuple(block.values()))
+    merged = CidrSet.of(blocked)
+    held: list[HeldBack] = []
+    for name, networks in refuse:
+        inside = merged.intersection(networks)
+        if not inside:
+            continue
+        touched = np.flatnonzero(overlapping(blocked, networks))
+        cidrs = blocked.cidrs()
+        held.append(
+            HeldBack(
+                cause=name,
+                entries=len(touched),
+                addresses=inside.addresses,
+                examples=tuple(str(cidrs[at]) for at in touched[:_EXAMPLES].tolist()),
+            )
+        )
+        merged = merged.difference(networks)
+    return Compiled(
+        block=merged,
+        allow=CidrSet.of(Entries.joined(tuple(allow.values()))),
+        held_back=tuple(held),
+    )
+
+
+def why_held(policy: str, block: Shrink, allow: Shrink) -> str:
+    """Why the lists are not published until someone confirms; empty where they may be."""
+    if not block.after:
+        if not block.before:
+            return (
+                f"policy {policy!r} is not published: its block side has no entries yet; turn on "
+                "a target with `tsadmin portal target on`, or add entries to one of its lists"
+            )
+        what = f"the block list would lose all of its {many(block.before, 'entry', 'entries')}"
+    elif block.halves:
+        what = f"the block list would shrink from {block.before:,} to {block.after:,} entries"
+    elif allow.halves:
+        what = f"the allow list would shrink from {allow.before:,} to {allow.after:,} entries"
+    else:
+        return ""
+    return (
+        f"policy {policy!r} stays as it was published: {what}; if that is meant, run `tsadmin "
+        f"portal policies confirm {policy}`"
+    )

@@ -1,0 +1,305 @@
+"""
+One look at everything: what each policy comes to, and its two lists written where they are served.  Blocking.
+
+A list is replaced as a file, whole or not at all; where the disk is full, what was published stays.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from tscm.errors import TscmError
+from tscm.policy.cidr import CidrSet, Entries, overlapping
+from tscm.policy.user_lists import Shrink
+from tscm.portal.compiling import Compiled, HeldBack, compiled, why_held
+from tscm.portal.items import Kind, PortalPolicy, Ref
+from tscm.portal.resolving import Site, sides, used_targets
+from tscm.portal.site import Stored, refusal, stored_site
+from tscm.portal.sources import Sources, TargetState
+from tscm.settings.files import write_private
+from tscm.store.portal_items import PortalItems
+from tscm.store.user_list_values import Who
+from tscm.store.user_lists import UserLists
+
+PUBLISHER = "the manager"
+_SHOWN = 20
+
+
+@frozen(kw_only=True)
+class PolicyState:
+    """
+    How a policy stands: what is published of it, what is not and why, and what was kept out.
+    """
+
+    block_entries: int = 0
+    allow_entries: int = 0
+    published_at: float | None = None
+    held: str = ""
+    fault: str = ""
+    off: tuple[str, ...] = ()
+    held_back: tuple[HeldBack, ...] = ()
+
+
+@frozen(kw_only=True)
+class Holder:
+    """
+    A part of a policy that holds an address, and as which entries.
+    """
+
+    policy: str
+    side: str
+    part: str
+    entries: tuple[str, ...] = ()
+    title: str = ""
+    severity: int | None = None
+    threat: str = ""
+
+
+@frozen(kw_only=True)
+class Published:
+    """
+    What a look found and did: the state of each policy and target, and names of lists that changed.
+    """
+
+    site: Site = field(factory=lambda: Site(targets={}))
+    policies: Mapping[str, PolicyState] = field(factory=dict)
+    targets: Mapping[str, TargetState] = field(factory=dict)
+    parts: Mapping[Ref, Entries] = field(factory=dict)
+    changed: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    next_end: float | None = None
+    """When the next entry of a list ends."""
+
+    def holders(self, network: CidrSet) -> tuple[Holder, ...]:
+        """Which parts of which policies hold an address of *network*, whether they are published or not."""
+        found = []
+        for name, policy in self.site.policies.items():
+            these = sides(policy, self.site)
+            for side, refs in (("block", these.block), ("allow", these.allow)):
+                for ref in refs:
+                    cidrs = _holding(self.parts.get(ref), network)
+                    if not cidrs:
+                        continue
+                    target = self.site.targets.get(ref.name) if ref.kind is Kind.TARGET else None
+                    found.append(
+                        Holder(
+                            policy=name,
+                            side=side,
+                            part=str(ref),
+                            entries=cidrs,
+                            title=target.title if target else "",
+                            severity=target.severity if target else None,
+                            threat=target.threat if target else "",
+                        )
+                    )
+        return tuple(found)
+
+
+def _holding(entries: Entries | None, network: CidrSet) -> tuple[str, ...]:
+    if entries is None or not len(entries):
+        return ()
+    rows = overlapping(entries, network).nonzero()[0][:_SHOWN].tolist()
+    if not rows:
+        return ()
+    cidrs = entries.cidrs()
+    return tuple(str(cidrs[at]) for at in rows)
+
+
+def published_file(portal: Path, name: str) -> Path:
+    """Where the list *name* of a policy is published."""
+    return portal / "published" / f"{name}.txt"
+
+
+def publish(
+    database: Path,
+    portal: Path,
+    sources: Sources,
+    now: float,
+    confirmed: Collection[str] = frozenset(),
+) -> Published:
+    """
+    Fetch what is due, compose every policy that is on, and write the lists that changed.
+
+    What would empty or halve a list waits until it is *confirmed* by the policy's name.  What goes by
+    time alone, an entry that expires, does not wait.  Raises `StoreUnusable`, `OSError`.
+    """
+    stored = stored_site(database)
+    site = stored.site
+    used = used_targets(site)
+    sources.forget(used)
+    targets = {name: sources.target(name, site.targets[name], now) for name in sorted(used)}
+    parts, versions, ends = _parts(database, sources, site, targets, now)
+    states, changed = {}, []
+    for name, policy in site.policies.items():
+        if not policy.on:
+            states[name] = PolicyState()
+            continue
+        one = _Composed.of(name, policy, stored, parts, versions=versions)
+        states[name], lists = one.published(database, portal, now, confirmed=name in confirmed)
+        changed += lists
+    return Published(
+        site=site,
+        policies=states,
+        targets=targets,
+        parts=parts,
+        changed=tuple(changed),
+        faults=stored.faults,
+        next_end=min(ends, default=None),
+    )
+
+
+def _parts(
+    database: Path,
+    sources: Sources,
+    site: Site,
+    targets: Mapping[str, TargetState],
+    now: float,
+) -> tuple[dict[Ref, Entries], dict[Ref, Any], list[float]]:
+    """Entries of each part, what tells their content, and when entries of lists end."""
+    refs = {
+        ref
+        for policy in site.policies.values()
+        if policy.on
+        for side in (sides(policy, site).block, sides(policy, site).allow)
+        for ref in side
+    }
+    names = {ref.name for ref in refs if ref.kind is Kind.LIST}
+    names |= {one for name in targets for one in site.targets[name].lists}
+    versions = {name: version for name, (_, version) in UserLists(database).known().items()}
+    lists = {one: sources.list(one, versions[one], now) for one in sorted(names & set(versions))}
+    parts: dict[Ref, Entries] = {}
+    told: dict[Ref, Any] = {}
+    for ref in refs:
+        if ref.kind is Kind.LIST:
+            parts[ref], told[ref] = lists[ref.name].entries, lists[ref.name].version
+        else:
+            mine = [lists[one] for one in site.targets[ref.name].lists if one in lists]
+            found = [targets[ref.name].entries, *(one.entries for one in mine)]
+            parts[ref] = Entries.joined(found)
+            told[ref] = (_digest(found[0]), *(one.version for one in mine))
+    return parts, told, [one.until for one in lists.values() if one.until is not None]
+
+
+@frozen(kw_only=True)
+class _Composed:
+    """
+    A policy with its two lists, and *key*, which is the same while only time passes.
+    """
+
+    name: str
+    policy: PortalPolicy
+    lists: Compiled
+    key: str
+    off: tuple[str, ...]
+    before: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        policy: PortalPolicy,
+        stored: Stored,
+        parts: Mapping[Ref, Entries],
+        *,
+        versions: Mapping[Ref, Any],
+    ) -> "_Composed":
+        these = sides(policy, stored.site)
+        told = sorted((str(ref), versions.get(ref)) for ref in (*these.block, *these.allow))
+        item = stored.items.get("published", {}).get(name)
+        return cls(
+            name=name,
+            policy=policy,
+            lists=compiled(
+                {ref: parts[ref] for ref in these.block},
+                {ref: parts[ref] for ref in these.allow},
+                [(one, refusal(one)) for one in policy.refuse],
+            ),
+            key=hashlib.sha256(repr((told, policy)).encode()).hexdigest(),
+            off=these.off,
+            before={} if item is None else item.content,
+        )
+
+    def published(
+        self, database: Path, portal: Path, now: float, *, confirmed: bool
+    ) -> tuple[PolicyState, list[str]]:
+        """The policy's state, and the lists that were written."""
+        before, block, allow = self.before, self.lists.block, self.lists.allow
+        state = PolicyState(
+            block_entries=int(before.get("block", 0)),
+            allow_entries=int(before.get("allow", 0)),
+            published_at=before.get("at"),
+            off=self.off,
+            held_back=self.lists.held_back,
+        )
+        held = why_held(
+            self.name,
+            Shrink(before=state.block_entries, after=len(block)),
+            Shrink(before=state.allow_entries, after=len(allow)),
+        )
+        only_time = self.key == before.get("key") and bool(len(block))
+        if held and not (only_time or (confirmed and before)):
+            return evolve(state, held=held), []
+        digests = {"block_digest": _digest(block.entries), "allow_digest": _digest(allow.entries)}
+        content: dict[str, Any] = {
+            "block": len(block),
+            "allow": len(allow),
+            "key": self.key,
+            **digests,
+        }
+        told = {name: value for name, value in before.items() if name != "at"}
+        missing = [
+            name
+            for name in (self.policy.block_name, self.policy.allow_name)
+            if not published_file(portal, name).exists()
+        ]
+        if content == told and not missing:
+            return state, []
+        changed: list[str] = []
+        for kind, name, networks in (
+            ("block", self.policy.block_name, block),
+            ("allow", self.policy.allow_name, allow),
+        ):
+            if name in missing or digests[f"{kind}_digest"] != before.get(f"{kind}_digest"):
+                try:
+                    _write(portal, name, networks, f"{kind} list of policy {self.name}")
+                except OSError as error:
+                    cause = error.strerror or str(error)
+                    fault = f"list {name} stays as it was published: {cause}; check the disk"
+                    return evolve(state, fault=fault), changed
+                changed.append(name)
+        if changed:
+            content["at"] = now
+        elif "at" in before:
+            content["at"] = before["at"]
+        who = Who(name=PUBLISHER, at=now)
+        PortalItems(database).keep("published", self.name, content, who, version=None)
+        return (
+            evolve(
+                state,
+                block_entries=len(block),
+                allow_entries=len(allow),
+                published_at=content.get("at"),
+            ),
+            changed,
+        )
+
+
+def _digest(entries: Entries) -> str:
+    return hashlib.sha256(entries.to_bytes()).hexdigest()
+
+
+def _write(portal: Path, name: str, networks: CidrSet, what: str) -> None:
+    head = f"# {what}: written by tscm, and again at its next change\n"
+    write_private(published_file(portal, name), (head + "\n".join(networks.cidrs())).encode())
+
+
+def withdraw(database: Path, portal: Path, policy: PortalPolicy, name: str) -> None:
+    """Serve the lists of a deleted policy no longer.  Raises `StoreUnusable`, `OSError`."""
+    for one in (policy.block_name, policy.allow_name):
+        published_file(portal, one).unlink(missing_ok=True)
+    with contextlib.suppress(TscmError):
+        PortalItems(database).delete("published", name)

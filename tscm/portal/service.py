@@ -1,0 +1,194 @@
+"""
+The publisher: policies composed and published whenever something of them changes, or time does.
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from attrs import define, evolve, field
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from tscm.base.clock import wall_seconds
+from tscm.base.schedule import PeriodicService
+from tscm.base.threads import Threads
+from tscm.errors import TscmError
+from tscm.plural import many
+from tscm.portal.items import Target
+from tscm.portal.publishing import Published, publish
+from tscm.portal.sources import Sources
+from tscm.retrieve.answers import Answers
+from tscm.retrieve.feed_source import FeedSource
+from tscm.retrieve.feeds import fetch_feed
+from tscm.retrieve.sources import feed_source
+from tscm.retrieve.stream import Limits
+from tscm.settings.feed import Feed
+from tscm.settings.layout import Layout
+from tscm.store.user_lists import UserLists
+
+LOOK_SECONDS = 30.0
+"""Between two looks that nobody asked for: feeds that are due, entries that expired."""
+
+
+@define(eq=False)
+class PolicyPublisher(Service):
+    """
+    Looks at once when it is told of a change, and every half a minute; one look at a time, in a thread.
+
+    *told* takes the names of lists that were published anew.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    _clock: IReactorTime
+    _threads: Threads
+    _layout: Layout
+    _told: Callable[[tuple[str, ...]], None]
+    _ready: Callable[[], bool] = lambda: True
+    """Whether the database may be used."""
+    state: Published = field(factory=Published, init=False)
+    fault: str = field(default="", init=False)
+    """Why the last look failed."""
+    _sources: Sources = field(init=False)
+    _loop: PeriodicService = field(init=False)
+    _turn: Deferred[None] | None = field(default=None, init=False)
+    """Fires when the present look is over."""
+    _end: IDelayedCall | None = field(default=None, init=False)
+    """When the next entry of a list ends, if that is soon."""
+    _waiting: list[Deferred[None]] = field(factory=list, init=False)
+    _confirmed: set[str] = field(factory=set, init=False)
+    _said: dict[str, str] = field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._sources = Sources(
+            self._layout.portal / "targets",
+            UserLists(self._layout.database),
+            self._fetch,
+            self._place,
+        )
+        self._loop = PeriodicService(
+            self._clock, LOOK_SECONDS, self.look, label="publication of policies"
+        )
+
+    def startService(self) -> None:
+        """Begin to look."""
+        super().startService()
+        self._loop.startService()
+
+    def stopService(self) -> Deferred[None]:
+        """Fires when no look is in progress."""
+        super().stopService()
+        self._wait_for(None)
+        stopped = self._loop.stopService()
+        if stopped is not None:
+            stopped.addErrback(lambda _: None)
+        idle: Deferred[None] = Deferred()
+        if self._turn is None:
+            idle.callback(None)
+        else:
+            self._turn.addBoth(lambda _: idle.callback(None))
+        return idle
+
+    async def look(self, confirmed: str | None = None) -> None:
+        """
+        Returns after a look that began later than this call; *confirmed* names a policy that may shrink.
+
+        A failed look is logged and kept as `fault`.
+        """
+        if confirmed is not None:
+            self._confirmed.add(confirmed)
+        turn: Deferred[None] = Deferred()
+        self._waiting.append(turn)
+        if self._turn is None:
+            self._turn = Deferred.fromCoroutine(self._look_for_all())
+            self._turn.addBoth(self._ended)
+        await turn
+
+    async def _look_for_all(self) -> None:
+        while self._waiting:
+            served, self._waiting = self._waiting, []
+            confirmed, self._confirmed = self._confirmed, set()
+            try:
+                await self._once(frozenset(confirmed))
+            finally:
+                for turn in served:
+                    turn.callback(None)
+
+    def _ended(self, result: object) -> None:
+        self._turn = None
+        if isinstance(result, Failure):
+            self._log.failure("publication of policies ended", result)
+
+    async def _once(self, confirmed: frozenset[str]) -> None:
+        if not self._ready():
+            return
+        try:
+            found: Published = await self._threads.run(
+                publish,
+                self._layout.database,
+                self._layout.portal,
+                self._sources,
+                wall_seconds(self._clock),
+                confirmed,
+            )
+        except (TscmError, OSError) as error:
+            self.fault = str(error)
+            self._say("", f"policies are not published: {error}")
+            return
+        except Exception:  # noqa: BLE001 - the next look must come whatever happened
+            self.fault = "internal error"
+            self._log.failure("publication of policies failed")
+            return
+        self.state, self.fault = found, ""
+        self._wait_for(found.next_end)
+        self._said.pop("", None)
+        for name, one in found.targets.items():
+            self._say(f"target {name}", one.fault)
+        for name, policy in found.policies.items():
+            # What has no entries yet is no fault: so is every policy of a new site.
+            self._say(
+                f"policy {name}", policy.fault or (policy.held if policy.block_entries else "")
+            )
+        if found.changed:
+            self._log.info(
+                "published {lists}: {names}",
+                lists=many(len(found.changed), "list", "lists"),
+                names=", ".join(found.changed),
+            )
+            self._told(found.changed)
+
+    def _wait_for(self, end: float | None) -> None:
+        """Look again when an entry ends, where the next look would come later."""
+        timer, self._end = self._end, None
+        if timer is not None and timer.active():
+            timer.cancel()
+        left = None if end is None else end - wall_seconds(self._clock)
+        if left is not None and left < LOOK_SECONDS and self.running:
+            self._end = self._clock.callLater(max(0.1, left), self._look_at_end)
+
+    def _look_at_end(self) -> None:
+        self._end = None
+        Deferred.fromCoroutine(self.look())  # raises nothing: a failed look is logged
+
+    def _say(self, what: str, sentence: str) -> None:
+        """Log a sentence once, until it is another one."""
+        if self._said.get(what, "") != sentence:
+            self._said[what] = sentence
+            if sentence:
+                self._log.warn("{sentence}", sentence=sentence)
+
+    # -- for the thread ----------------------------------------------------------
+
+    def _fetch(self, source: FeedSource, known: Any, now: float) -> Any:
+        answers = Answers(self._layout.feeds)
+        return fetch_feed(source, known, now, answers=answers, layout=self._layout)
+
+    def _place(self, name: str, target: Target, feed: Feed) -> FeedSource:
+        source = evolve(feed_source(feed, Limits()), name=f"{name}/{feed.name}")
+        if target.key_header is None:
+            return source
+        key = self._layout.portal / "feed-keys" / name
+        return evolve(source, header=target.key_header, secret_file=str(key))

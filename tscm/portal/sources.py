@@ -1,0 +1,174 @@
+"""
+What targets and user lists hold now: fetched when it is due, and the last good content otherwise.
+
+Blocking, for one thread at a time.  Where a feed fails, or gives what its bounds forbid, its target keeps what it
+had, over restarts too; each feed's publisher is asked as seldom as it wants, whoever asks.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+
+from tscm.base.backup_rule import BackupRule, Treatment
+from tscm.base.safe_files import read_regular
+from tscm.errors import TscmError
+from tscm.policy.cidr import Entries
+from tscm.policy.lists import PolicyList
+from tscm.policy.user_lists import cidrs_of
+from tscm.portal.items import Target
+from tscm.retrieve.feed_source import FeedSource
+from tscm.settings.feed import Feed
+from tscm.settings.files import write_private
+from tscm.store.user_lists import UserLists
+
+_ENTRIES_BYTES = 256 << 20
+_DEFAULT_READABLE = 95
+"""Percent of a feed's lines that are entries: a list that is half read is none."""
+
+BACKUP = (
+    BackupRule("var/lib/tscm/portal/targets/*", Treatment.LEFT_OUT, "fetched again"),
+    BackupRule("var/lib/tscm/portal/published/*", Treatment.COPY),
+    BackupRule("var/lib/tscm/portal/feed-keys/*", Treatment.SECRET),
+)
+"""What a backup does with the portal's files."""
+
+Fetch = Callable[[FeedSource, PolicyList | None, float], PolicyList | None]
+
+
+@frozen(kw_only=True)
+class TargetState:
+    """
+    What a target holds, when that was fetched, and what is wrong since.
+    """
+
+    entries: Entries = field(factory=Entries)
+    good_at: float | None = None
+    tried_at: float | None = None
+    fault: str = ""
+    by_feed: Mapping[str, PolicyList] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class ListState:
+    """
+    What a user list holds: at a version, until its next entry ends.
+    """
+
+    version: int
+    until: float | None
+    entries: Entries
+
+
+def bounds_fault(feed: Feed, new: PolicyList, before: int | None) -> str:
+    """Why the content of a feed is not used; empty where it is.  *before* is how many entries it had."""
+    count = len(new.entries)
+    lines = count + new.refused_count
+    least = _DEFAULT_READABLE if feed.min_readable_percent is None else feed.min_readable_percent
+    if lines and 100 * count < least * lines:
+        return f"only {count:,} of {lines:,} lines are networks"
+    if not count and not feed.may_be_empty:
+        return "it is empty"
+    if feed.min_entries is not None and count < feed.min_entries and not feed.may_be_empty:
+        return f"it has {count:,} entries, fewer than {feed.min_entries:,}"
+    if feed.max_entries is not None and count > feed.max_entries:
+        return f"it has {count:,} entries, more than {feed.max_entries:,}"
+    if not before:
+        return ""
+    shrink, growth = feed.shrink_percent, feed.max_growth_percent
+    if shrink is not None and 100 * (before - count) > shrink * before:
+        return f"it shrank from {before:,} to {count:,} entries"
+    if growth is not None and 100 * (count - before) > growth * before:
+        return f"it grew from {before:,} to {count:,} entries"
+    return ""
+
+
+@define(eq=False)
+class Sources:
+    """
+    The content of what policies are made of.  *fetch* has a feed's list, *place* makes a feed its source.
+    """
+
+    _folder: Path
+    """`portal/targets`: the last good entries of each target."""
+    _lists: UserLists
+    _fetch: Fetch
+    _place: Callable[[str, Target, Feed], FeedSource]
+    targets: dict[str, TargetState] = field(factory=dict, init=False)
+    lists: dict[str, ListState] = field(factory=dict, init=False)
+
+    def target(self, name: str, target: Target, now: float) -> TargetState:
+        """What the feeds of a target hold, fetched where that is due."""
+        state = self.targets.get(name)
+        if state is None:
+            state = self._kept(name)
+        if target.feeds and _due(state, target, now):
+            state = self._fetched(name, target, state, now)
+        self.targets[name] = state
+        return state
+
+    def list(self, name: str, version: int, now: float) -> ListState:
+        """What a user list holds, at least as new as *version*.  Raises `NoSuchList`."""
+        known = self.lists.get(name)
+        if known is None or known.version != version or (known.until or now + 1) <= now:
+            networks, version, until = self._lists.networks(name, now)
+            entries = Entries.of(cidr for network in networks for cidr in cidrs_of(network))
+            known = ListState(version=version, until=until, entries=entries)
+            self.lists[name] = known
+        return known
+
+    def forget(self, used: set[str]) -> None:
+        """Keep nothing of targets that no policy uses."""
+        for name in set(self.targets) - used:
+            del self.targets[name]
+
+    def _fetched(self, name: str, target: Target, state: TargetState, now: float) -> TargetState:
+        faults, found = [], dict(state.by_feed)
+        for feed in target.feeds:
+            before = found.get(feed.name)
+            try:
+                new = self._fetch(self._place(name, target, feed), before, now)
+            except TscmError as error:
+                faults.append(str(error))
+                continue
+            if new is None:
+                continue
+            count = len(before.entries) if before is not None else _count_of(state, target)
+            fault = bounds_fault(feed, new, count)
+            if fault:
+                faults.append(f"feed {feed.name} of target {name!r} is not used: {fault}")
+            else:
+                found[feed.name] = new
+        state = evolve(state, tried_at=now, fault="; ".join(faults), by_feed=found)
+        if len(found) < len(
+            target.feeds
+        ):  # since the start not each has answered: what is kept stays
+            return state
+        entries = Entries.joined([one.entries for one in found.values()])
+        if entries != state.entries:
+            self._keep(name, entries, now)
+        return evolve(state, entries=entries, good_at=state.good_at if faults else now)
+
+    def _keep(self, name: str, entries: Entries, now: float) -> None:
+        write_private(self._folder / f"{name}.entries", entries.to_bytes())
+        write_private(self._folder / f"{name}.json", json.dumps({"good_at": now}).encode())
+
+    def _kept(self, name: str) -> TargetState:
+        try:
+            content = read_regular(self._folder / f"{name}.entries", _ENTRIES_BYTES)
+            told: Any = json.loads(read_regular(self._folder / f"{name}.json"))
+            return TargetState(entries=Entries.from_bytes(content), good_at=float(told["good_at"]))
+        except (OSError, ValueError, TypeError, KeyError):
+            return TargetState()
+
+
+def _due(state: TargetState, target: Target, now: float) -> bool:
+    tried = state.tried_at
+    return tried is None or not tried <= now < tried + target.interval_seconds
+
+
+def _count_of(state: TargetState, target: Target) -> int | None:
+    """How many entries the one feed of a target had before a restart; None where that is not known."""
+    return len(state.entries) if len(target.feeds) == 1 and state.good_at is not None else None
