@@ -2,12 +2,15 @@
 What is shipped, and what may be put together.
 """
 
+from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tscm.portal import warning_lists
 from tscm.portal.items import (
     ALL_ON,
     THREATS,
@@ -23,7 +26,7 @@ from tscm.portal.items import (
     read_ref,
 )
 from tscm.portal.resolving import Site, check_policy, check_target, sides, used_targets, users_of
-from tscm.portal.site import catalogue, refusal
+from tscm.portal.site import catalogue
 from tscm.settings.feed_intervals import least_interval
 
 LISTS = {"own-block": "block", "own-allow": "allow"}
@@ -35,7 +38,7 @@ def shipped(*on: str) -> Site:
         on=frozenset(on),
         lists=LISTS,
         policies=catalogue().policies,
-        refusals=frozenset(catalogue().refusals),
+        refusals=frozenset({"public-resolvers", "cloudflare"}),
     )
 
 
@@ -71,7 +74,45 @@ def test_nothing_is_fetched_that_was_not_turned_on() -> None:
 
 def test_public_resolvers_are_in_a_warning_list() -> None:
     for address in ("1.1.1.1", "8.8.8.8", "9.9.9.9", "2001:4860:4860::8888"):
-        assert refusal("public-resolvers").covers(address)
+        assert warning_lists.networks("public-resolvers").covers(address)
+
+
+@pytest.fixture
+def misp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of lists that a package would bring."""
+    monkeypatch.setattr(warning_lists, "_misp_folder", lambda: tmp_path)
+    for one in (warning_lists.known, warning_lists.networks):
+        one.cache_clear()
+    yield tmp_path
+    for one in (warning_lists.known, warning_lists.networks):
+        one.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        ('{"type": "cidr", "list": ["192.0.2.0/24", "2001:db8::/32"]}', ""),
+        ('{"type": "hostname", "list": ["example.org"]}', "not a list of networks"),
+        ('{"list": []}', "is empty"),
+        ("[]", "not a list of networks"),
+        ("<html>", "not a list of networks"),
+    ],
+)
+def test_a_list_of_misp_is_read_from_its_file(misp: Path, content: str, cause: str) -> None:
+    (misp / "some").mkdir()
+    (misp / "some" / "list.json").write_text(content)
+    assert "misp-some" in warning_lists.known()
+    if not cause:
+        assert warning_lists.networks("misp-some").covers("192.0.2.7")
+        return
+    with pytest.raises(ItemFaulty, match=cause):
+        warning_lists.networks("misp-some")
+
+
+@pytest.mark.usefixtures("misp")
+def test_a_list_that_is_not_there_is_no_empty_one() -> None:
+    with pytest.raises(ItemFaulty, match="install pymispwarninglists"):
+        warning_lists.networks("misp-cloudflare")
 
 
 def test_a_bundle_follows_what_is_turned_on() -> None:

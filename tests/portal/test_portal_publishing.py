@@ -18,8 +18,8 @@ from tscm.policy.user_lists import Mode, read_text
 from tscm.portal import publishing
 from tscm.portal.compiling import compiled
 from tscm.portal.items import Kind, PortalPolicy, Ref, Target, as_table
-from tscm.portal.publishing import Published, publish, published_file, withdraw
-from tscm.portal.resolving import users_of
+from tscm.portal.publishing import Published, publish, published_file
+from tscm.portal.resolving import used_targets, users_of
 from tscm.portal.site import stored_site
 from tscm.portal.sources import Sources, bounds_fault
 from tscm.retrieve.feed_source import FeedSource
@@ -81,6 +81,10 @@ class Site:
 
     def publish(self, *confirmed: str, later: float = 1.0) -> Published:
         self.now += later
+        found = stored_site(self.database).site
+        wanted = {name: found.targets[name] for name in used_targets(found)}
+        for name in self.sources.due(wanted, self.now):
+            self.sources.fetched(name, wanted[name], self.now)
         return publish(self.database, self.portal, self.sources, self.now, frozenset(confirmed))
 
     def add(self, name: str, *texts: str, until: float | None = None) -> None:
@@ -205,6 +209,29 @@ def test_what_a_warning_list_holds_is_cut_out_and_told(site: Site) -> None:
     assert served.covers("8.8.8.9")
 
 
+def test_without_a_warning_list_nothing_goes_out(site: Site) -> None:
+    site.add("own-block", "20.0.0.1")
+    site.publish()
+    content = {**site.items.all()["policy"]["default"].content, "refuse": ["misp-gone"]}
+    site.items.keep("policy", "default", content, ME, version=1)
+    site.add("own-block", "20.0.0.2")
+    assert "misp-gone" in site.publish().policies["default"].fault
+    assert site.served() == ["20.0.0.1/32"]
+
+
+def test_other_feeds_of_a_target_begin_without_what_the_last_ones_gave(site: Site) -> None:
+    site.content = ["20.0.0.0/24"]
+    site.target()
+    site.add("own-block", "40.0.0.1")
+    site.publish()
+    other = evolve(FEED, url="https://feeds.example/other.txt")
+    table = as_table(Target(feeds=(other,)))
+    site.items.keep("target", "bad", table, ME, version=None)
+    site.content = None
+    assert len(site.publish().targets["bad"].entries) == 0
+    assert site.asked[-1] == other.url
+
+
 def test_a_full_disk_leaves_what_was_published(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.add("own-block", "20.0.0.1", "20.0.0.2")
     site.publish()
@@ -260,14 +287,21 @@ def test_a_damaged_document_stops_no_other(site: Site) -> None:
     assert site.served() == ["20.0.0.1/32"]
 
 
-def test_lists_of_a_deleted_policy_are_not_served(site: Site) -> None:
+@pytest.mark.parametrize("change", [None, {"on": False}, {"block_name": "other.example"}])
+def test_what_no_policy_publishes_is_not_served(site: Site, change: dict[str, Any] | None) -> None:
     site.add("own-block", "20.0.0.1")
     site.publish()
-    policy = stored_site(site.database).site.policies["default"]
-    site.items.delete("policy", "default")
-    withdraw(site.database, site.portal, policy, "default")
+    content = site.items.all()["policy"]["default"].content
+    if change is None:
+        site.items.delete("policy", "default")
+    else:
+        site.items.keep("policy", "default", {**content, **change}, ME, version=1)
+    site.publish()
     assert site.served() is None
-    assert site.publish().policies == {}
+    assert (site.served("other.example") is not None) == bool(change and "block_name" in change)
+    site.items.keep("policy", "default", content, ME, version=None)
+    site.publish()
+    assert site.served() == ["20.0.0.1/32"]
 
 
 def listed(count: int, refused: int = 0) -> PolicyList:

@@ -9,11 +9,14 @@ from tscm.cli.by_hand import hand_words
 from tscm.cli.names import optional_device_argument
 from tscm.cli.session import Session
 from tscm.cli.state import when
+from tscm.errors import TscmError
 from tscm.faces.backend import Backend, ManagerError
 from tscm.operations.arguments import Address, AnyAddress
+from tscm.operations.portal_arguments import AddressAsked
 from tscm.operations.table.policies import WHY, WHY_ALL
+from tscm.operations.table.portal import PORTAL_WHY
 from tscm.plural import many
-from tscm.policy.by_hand import LIST_NAME
+from tscm.policy.by_hand import BY_HAND_NAMES, LIST_NAME
 from tscm.policy.standing import Met, Seen
 from tscm.printable import visible
 from tscm.update.answers import Explanation, Unanswered
@@ -58,7 +61,26 @@ def command(session: Session, /, address: str, name: str | None, *, json_output:
             state = held if entry.in_force else " (not in force yet)"
             say.plain(f"  {visible(hand_words(entry))}{state}")
         _tell_seen(answer.seen)
+    _tell_policies(backend, address)
     return status
+
+
+def _tell_policies(backend: Backend, address: str) -> None:
+    """Which parts of the published policies hold the address, and who entered it; nothing without a manager."""
+    try:
+        found = backend.call(PORTAL_WHY, AddressAsked(address=address))
+    except TscmError:
+        return  # what devices say is told already
+    for one in found.holders:
+        told = f", severity {one.severity}, {one.threat}" if one.severity is not None else ""
+        entries = ", ".join(one.entries)
+        say.plain(
+            visible(f"policy {one.policy}: its {one.side} list has {entries} by {one.part}{told}")
+        )
+    for entry in found.lists:
+        if entry.list_name not in BY_HAND_NAMES:
+            remark = f" ({entry.comment})" if entry.comment else ""
+            say.plain(visible(f"list {entry.list_name}: {entry.network} by {entry.who}{remark}"))
 
 
 def _of_all(backend: Backend, address: str) -> tuple[dict[str, Explanation], list[Unanswered]]:

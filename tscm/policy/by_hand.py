@@ -17,6 +17,8 @@ from tscm.wire.keys import as_key
 BLOCK, ALLOW = "block", "allow"
 LIST_NAME = "by hand"
 """In the place of a list's name, in reports and answers."""
+BY_HAND_NAMES = ("block-by-hand", "allow-by-hand")
+"""The user lists that hold them."""
 ENTRIES_MOST = 1000
 """Entries that stand at the same time, over all devices."""
 REASON_MOST = 200

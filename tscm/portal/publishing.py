@@ -4,7 +4,6 @@ One look at everything: what each policy comes to, and its two lists written whe
 A list is replaced as a file, whole or not at all; where the disk is full, what was published stays.
 """
 
-import contextlib
 import hashlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -15,10 +14,11 @@ from attrs import evolve, field, frozen
 from tscm.errors import TscmError
 from tscm.policy.cidr import CidrSet, Entries, overlapping
 from tscm.policy.user_lists import Shrink
+from tscm.portal import warning_lists
 from tscm.portal.compiling import Compiled, HeldBack, compiled, why_held
 from tscm.portal.items import Kind, PortalPolicy, Ref
 from tscm.portal.resolving import Site, sides, used_targets
-from tscm.portal.site import Stored, refusal, stored_site
+from tscm.portal.site import Stored, stored_site
 from tscm.portal.sources import Sources, TargetState
 from tscm.settings.files import write_private
 from tscm.store.portal_items import PortalItems
@@ -122,7 +122,7 @@ def publish(
     confirmed: Collection[str] = frozenset(),
 ) -> Published:
     """
-    Fetch what is due, compose every policy that is on, and write the lists that changed.
+    Compose every policy that is on, of what was fetched, and write the lists that changed.
 
     What would empty or halve a list waits until it is *confirmed* by the policy's name.  What goes by
     time alone, an entry that expires, does not wait.  Raises `StoreUnusable`, `OSError`.
@@ -131,16 +131,24 @@ def publish(
     site = stored.site
     used = used_targets(site)
     sources.forget(used)
-    targets = {name: sources.target(name, site.targets[name], now) for name in sorted(used)}
+    targets = {name: sources.target(name, site.targets[name]) for name in sorted(used)}
     parts, versions, ends = _parts(database, sources, site, targets, now)
     states, changed = {}, []
     for name, policy in site.policies.items():
         if not policy.on:
             states[name] = PolicyState()
             continue
-        one = _Composed.of(name, policy, stored, parts, versions=versions)
+        try:
+            one = _Composed.of(name, policy, stored, parts, versions=versions)
+        except (
+            TscmError
+        ) as fault:  # a warning list that cannot be read: nothing goes out without it
+            states[name] = PolicyState(fault=str(fault))
+            continue
         states[name], lists = one.published(database, portal, now, confirmed=name in confirmed)
         changed += lists
+    if not stored.faults:  # a document that cannot be read may own a file
+        _tidy(portal, site)
     return Published(
         site=site,
         policies=states,
@@ -216,7 +224,7 @@ class _Composed:
             lists=compiled(
                 {ref: parts[ref] for ref in these.block},
                 {ref: parts[ref] for ref in these.allow},
-                [(one, refusal(one)) for one in policy.refuse],
+                [(one, warning_lists.networks(one)) for one in policy.refuse],
             ),
             key=hashlib.sha256(repr((told, policy)).encode()).hexdigest(),
             off=these.off,
@@ -297,9 +305,14 @@ def _write(portal: Path, name: str, networks: CidrSet, what: str) -> None:
     write_private(published_file(portal, name), (head + "\n".join(networks.cidrs())).encode())
 
 
-def withdraw(database: Path, portal: Path, policy: PortalPolicy, name: str) -> None:
-    """Serve the lists of a deleted policy no longer.  Raises `StoreUnusable`, `OSError`."""
-    for one in (policy.block_name, policy.allow_name):
-        published_file(portal, one).unlink(missing_ok=True)
-    with contextlib.suppress(TscmError):
-        PortalItems(database).delete("published", name)
+def _tidy(portal: Path, site: Site) -> None:
+    """Serve no longer what no policy publishes: its name was changed, it was deleted or turned off."""
+    names = {
+        name
+        for policy in site.policies.values()
+        if policy.on
+        for name in (policy.block_name, policy.allow_name)
+    }
+    for file in (portal / "published").glob("*.txt"):
+        if file.name.removesuffix(".txt") not in names:
+            file.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """
-The publisher: policies composed and published whenever something of them changes, or time does.
+The publisher: policies composed and published whenever something of them changes, or time does; and
+the feeds of their targets fetched when that is due.
 """
 
 from collections.abc import Callable
@@ -29,6 +30,10 @@ from tscm.settings.feed import Feed
 from tscm.settings.layout import Layout
 from tscm.store.user_lists import UserLists
 
+_LIMITS = Limits(idle=20.0, whole=60.0)
+"""Of one feed: a thread is shared with updates of firewalls."""
+_END_SECONDS = 3600.0
+"""An entry that ends later than this is looked at again before."""
 LOOK_SECONDS = 30.0
 """Between two looks that nobody asked for: feeds that are due, entries that expired."""
 
@@ -59,6 +64,7 @@ class PolicyPublisher(Service):
     _end: IDelayedCall | None = field(default=None, init=False)
     """When the next entry of a list ends, if that is soon."""
     _waiting: list[Deferred[None]] = field(factory=list, init=False)
+    _fetching: bool = field(default=False, init=False)
     _confirmed: set[str] = field(factory=set, init=False)
     _said: dict[str, str] = field(factory=dict, init=False)
 
@@ -70,7 +76,7 @@ class PolicyPublisher(Service):
             self._place,
         )
         self._loop = PeriodicService(
-            self._clock, LOOK_SECONDS, self.look, label="publication of policies"
+            self._clock, LOOK_SECONDS, self.refresh, label="publication of policies"
         )
 
     def startService(self) -> None:
@@ -91,6 +97,29 @@ class PolicyPublisher(Service):
         else:
             self._turn.addBoth(lambda _: idle.callback(None))
         return idle
+
+    async def refresh(self) -> None:
+        """Look, fetch what is due, one target after the other, and look again where one changed."""
+        await self.look()
+        if self._fetching or self.fault:
+            return
+        self._fetching = True
+        try:
+            site = self.state.site
+            wanted = {name: site.targets[name] for name in self.state.targets}
+            for name in self._sources.due(wanted, wall_seconds(self._clock)):
+                if not self.running:
+                    return
+                await self._fetch_target(name, wanted[name])
+        finally:
+            self._fetching = False
+
+    async def _fetch_target(self, name: str, target: Target) -> None:
+        try:
+            await self._threads.run(self._sources.fetched, name, target, wall_seconds(self._clock))
+        except OSError as error:
+            self._say(f"target {name}", f"target {name!r} is not stored: {error.strerror}")
+        await self.look()
 
     async def look(self, confirmed: str | None = None) -> None:
         """
@@ -166,7 +195,7 @@ class PolicyPublisher(Service):
         if timer is not None and timer.active():
             timer.cancel()
         left = None if end is None else end - wall_seconds(self._clock)
-        if left is not None and left < LOOK_SECONDS and self.running:
+        if left is not None and left < _END_SECONDS and self.running:
             self._end = self._clock.callLater(max(0.1, left), self._look_at_end)
 
     def _look_at_end(self) -> None:
@@ -187,7 +216,7 @@ class PolicyPublisher(Service):
         return fetch_feed(source, known, now, answers=answers, layout=self._layout)
 
     def _place(self, name: str, target: Target, feed: Feed) -> FeedSource:
-        source = evolve(feed_source(feed, Limits()), name=f"{name}/{feed.name}")
+        source = evolve(feed_source(feed, _LIMITS), name=f"{name}/{feed.name}")
         if target.key_header is None:
             return source
         key = self._layout.portal / "feed-keys" / name

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from attrs import frozen
 
-from tscm.policy.cidr import CidrSet
+from tscm.portal import warning_lists
 from tscm.portal.items import (
     Bundle,
     ItemFaulty,
@@ -28,12 +28,11 @@ T = TypeVar("T")
 @frozen(kw_only=True)
 class Catalogue:
     """
-    What the package ships: targets, policies that put them together, and warning lists.
+    What the package ships: targets, and policies that put them together.
     """
 
     targets: Mapping[str, Target]
     policies: Mapping[str, PortalPolicy]
-    refusals: Mapping[str, tuple[str, ...]]
 
 
 @frozen(kw_only=True)
@@ -52,7 +51,7 @@ def catalogue() -> Catalogue:
     """The files of `catalogue/`, all of them right: a test reads them."""
     import tomllib
 
-    tables: dict[str, dict[str, Any]] = {"targets": {}, "policies": {}, "refusals": {}}
+    tables: dict[str, dict[str, Any]] = {"targets": {}, "policies": {}}
     for kind, found in tables.items():
         folder = files("tscm.portal").joinpath("catalogue", kind)
         for one in folder.iterdir():
@@ -67,16 +66,7 @@ def catalogue() -> Catalogue:
             name: read_item(PortalPolicy, table, name)
             for name, table in sorted(tables["policies"].items())
         },
-        refusals={
-            name: tuple(table["networks"]) for name, table in sorted(tables["refusals"].items())
-        },
     )
-
-
-@cache
-def refusal(name: str) -> CidrSet:
-    """The networks of a warning list that is shipped."""
-    return CidrSet.of_texts(catalogue().refusals[name])
 
 
 def stored_site(database: Path) -> Stored:
@@ -102,6 +92,6 @@ def stored_site(database: Path) -> Stored:
         bundles=read("bundle", Bundle),
         policies=read("policy", PortalPolicy),
         lists={name: side for name, (side, _) in UserLists(database).known().items()},
-        refusals=frozenset(shipped.refusals),
+        refusals=warning_lists.known(),
     )
     return Stored(site=site, items=items, faults=tuple(faults))

@@ -1,10 +1,11 @@
 """
-What targets and user lists hold now: fetched when it is due, and the last good content otherwise.
+What targets and user lists hold now: what was fetched last, and the last good content otherwise.
 
-Blocking, for one thread at a time.  Where a feed fails, or gives what its bounds forbid, its target keeps what it
+Blocking.  Looking and fetching are apart, so that a publisher that is slow delays no edit of a list.  Where a feed fails, or gives what its bounds forbid, its target keeps what it
 had, over restarts too; each feed's publisher is asked as seldom as it wants, whoever asks.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -48,6 +49,8 @@ class TargetState:
     good_at: float | None = None
     tried_at: float | None = None
     fault: str = ""
+    feeds: str = ""
+    """Tells the feeds that this came from: other feeds of a target begin without it."""
     by_feed: Mapping[str, PolicyList] = field(factory=dict)
 
 
@@ -99,15 +102,23 @@ class Sources:
     targets: dict[str, TargetState] = field(factory=dict, init=False)
     lists: dict[str, ListState] = field(factory=dict, init=False)
 
-    def target(self, name: str, target: Target, now: float) -> TargetState:
-        """What the feeds of a target hold, fetched where that is due."""
-        state = self.targets.get(name)
+    def target(self, name: str, target: Target) -> TargetState:
+        """What the feeds of a target hold, as far as they were fetched."""
+        state, mark = self.targets.get(name), _mark(target)
         if state is None:
             state = self._kept(name)
-        if target.feeds and _due(state, target, now):
-            state = self._fetched(name, target, state, now)
+        if state.feeds != mark:
+            state = TargetState(feeds=mark)
         self.targets[name] = state
         return state
+
+    def due(self, wanted: Mapping[str, Target], now: float) -> list[str]:
+        """Those of the *wanted* whose feeds are to be asked now."""
+        return [
+            name
+            for name, target in wanted.items()
+            if target.feeds and _due(self.target(name, target), target, now)
+        ]
 
     def list(self, name: str, version: int, now: float) -> ListState:
         """What a user list holds, at least as new as *version*.  Raises `NoSuchList`."""
@@ -124,7 +135,13 @@ class Sources:
         for name in set(self.targets) - used:
             del self.targets[name]
 
-    def _fetched(self, name: str, target: Target, state: TargetState, now: float) -> TargetState:
+    def fetched(self, name: str, target: Target, now: float) -> bool:
+        """Ask the feeds of a target; whether its entries are other ones by that.  Raises `OSError`."""
+        before = self.target(name, target)
+        self.targets[name] = after = self._asked(name, target, before, now)
+        return after.entries != before.entries
+
+    def _asked(self, name: str, target: Target, state: TargetState, now: float) -> TargetState:
         faults, found = [], dict(state.by_feed)
         for feed in target.feeds:
             before = found.get(feed.name)
@@ -148,20 +165,30 @@ class Sources:
             return state
         entries = Entries.joined([one.entries for one in found.values()])
         if entries != state.entries:
-            self._keep(name, entries, now)
+            self._keep(name, entries, state.feeds, now)
         return evolve(state, entries=entries, good_at=state.good_at if faults else now)
 
-    def _keep(self, name: str, entries: Entries, now: float) -> None:
+    def _keep(self, name: str, entries: Entries, mark: str, now: float) -> None:
         write_private(self._folder / f"{name}.entries", entries.to_bytes())
-        write_private(self._folder / f"{name}.json", json.dumps({"good_at": now}).encode())
+        write_private(
+            self._folder / f"{name}.json", json.dumps({"good_at": now, "feeds": mark}).encode()
+        )
 
     def _kept(self, name: str) -> TargetState:
         try:
             content = read_regular(self._folder / f"{name}.entries", _ENTRIES_BYTES)
             told: Any = json.loads(read_regular(self._folder / f"{name}.json"))
-            return TargetState(entries=Entries.from_bytes(content), good_at=float(told["good_at"]))
+            return TargetState(
+                entries=Entries.from_bytes(content),
+                good_at=float(told["good_at"]),
+                feeds=str(told["feeds"]),
+            )
         except (OSError, ValueError, TypeError, KeyError):
             return TargetState()
+
+
+def _mark(target: Target) -> str:
+    return hashlib.sha256(repr(target.feeds).encode()).hexdigest()
 
 
 def _due(state: TargetState, target: Target, now: float) -> bool:

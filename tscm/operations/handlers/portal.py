@@ -3,6 +3,7 @@ Operations on targets, bundles and policies: checked against the whole site, sto
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,11 @@ from tscm.portal.items import (
     item_name,
     read_item,
 )
-from tscm.portal.publishing import PolicyState, Published, published_file, withdraw
+from tscm.portal.publishing import PolicyState, Published, published_file
 from tscm.portal.resolving import Site, check_policy, check_target, members, users_of
 from tscm.portal.site import Stored, catalogue, stored_site
 from tscm.portal.sources import TargetState
-from tscm.store.portal_items import PortalItems
+from tscm.store.portal_items import ItemChanged, PortalItems
 from tscm.store.user_list_values import Who
 from tscm.store.user_lists import UserLists
 
@@ -235,6 +236,8 @@ async def switch_target(node: Node, args: TargetSwitched, call: Call) -> PortalD
             "with --accept_terms"
         )
     kept = await _stored(node, call, "switch", name, content={"on": args.on})
+    if args.on and node.manager is not None and node.manager.publisher is not None:
+        await node.manager.publisher.refresh()
     state = await publish_now(node)
     word = "on" if args.on else "off"
     told = ""
@@ -270,8 +273,10 @@ async def delete_policy(node: Node, args: ItemNamed, call: Call) -> PortalDone:
         raise ItemFaulty(f"there is no policy {name!r}; show them with `tsadmin portal policies`")
 
     def gone() -> None:
-        PortalItems(node.layout.database).delete("policy", name)
-        withdraw(node.layout.database, node.layout.portal, policy, name)
+        items = PortalItems(node.layout.database)
+        items.delete("policy", name)
+        with suppress(ItemChanged):  # it was never published
+            items.delete("published", name)
 
     await node.write(gone)
     await publish_now(node)

@@ -140,8 +140,7 @@ async def edit_list(node: Node, args: ListEdited, call: Call) -> ListDone:
     edit, version = await node.write(
         lists_of(node).edit, args.list_name, parsed.entries, mode, who, _wish(args)
     )
-    await publish_now(node)
-    return _done(call, args.list_name, version, edit, parsed.fault_count)
+    return await _done(node, call, args.list_name, version, edit, skipped=parsed.fault_count)
 
 
 @handles(table.IMPORT_LIST)
@@ -157,8 +156,7 @@ async def import_list(node: Node, args: ListImported, call: Call) -> ListDone:
     edit, version = await node.write(
         lists_of(node).edit, name, parsed.entries, Mode.REPLACE, who, _wish(args)
     )
-    await publish_now(node)
-    return _done(call, name, version, edit, parsed.fault_count)
+    return await _done(node, call, name, version, edit, skipped=parsed.fault_count)
 
 
 @handles(table.REMOVE_FOUND)
@@ -174,8 +172,7 @@ async def remove_found(node: Node, args: FoundRemoved, call: Call) -> ListDone:
         _who(node, call, args.reason),
         _wish(args),
     )
-    await publish_now(node)
-    return _done(call, args.list_name, version, edit)
+    return await _done(node, call, args.list_name, version, edit)
 
 
 @handles(table.UNDO_LIST)
@@ -185,8 +182,7 @@ async def undo_list(node: Node, args: ListUndone, call: Call) -> ListDone:
     version = await node.write(
         lists_of(node).undo, args.list_name, args.to, _who(node, call, args.reason), _wish(args)
     )
-    await publish_now(node)
-    return _done(call, args.list_name, version, Edit())
+    return await _done(node, call, args.list_name, version, Edit())
 
 
 @handles(table.DELETE_LIST)
@@ -274,7 +270,13 @@ def _fetched(node: Node, name: str, args: ListImported, comment: str, now: float
     return Parsed(entries=tuple(entries.values()), faults=tuple(faults[:1000]), fault_count=count)
 
 
-def _done(call: Call, name: str, version: ListVersion, edit: Edit, skipped: int = 0) -> ListDone:
+async def _done(
+    node: Node, call: Call, name: str, version: ListVersion, edit: Edit, *, skipped: int = 0
+) -> ListDone:
+    """Publish, and tell what was done, and what of it is not published."""
+    state = await publish_now(node)
+    policies = () if state is None else state.policies.values()
+    waits = [one.fault or one.held for one in policies if one.fault or one.published_at]
     call.noted.update(version=version.version, added=version.added, removed=version.removed)
     fresh, gone = version.added - edit.changed, version.removed - edit.changed
     parts = [
@@ -295,6 +297,6 @@ def _done(call: Call, name: str, version: ListVersion, edit: Edit, skipped: int 
         skipped=skipped,
         sentence=(
             f"list {name!r}: {told}; it has {many(version.entries, 'entry', 'entries')} in "
-            f"version {version.version}"
+            f"version {version.version}{''.join(f'; {one}' for one in waits if one)}"
         ),
     )

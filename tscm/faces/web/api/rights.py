@@ -24,6 +24,7 @@ from tscm.operations.table import (
     logs,
     manager,
     policies,
+    portal,
     proof,
     reports,
     senders,
@@ -56,6 +57,10 @@ _BY_ROLE: Mapping[Role, tuple[Operation[Any, Any], ...]] = {
         user_lists.LISTS_HOLDING,
         user_lists.LIST_VERSIONS,
         user_lists.CHECK_TEXT,
+        portal.PORTAL_POLICIES,
+        portal.PORTAL_TARGETS,
+        portal.PORTAL_BUNDLES,
+        portal.PORTAL_WHY,
         events.REPORT,
         events.REPORT_SEVERAL,
         doctor.DOCTOR,
@@ -81,6 +86,11 @@ _BY_ROLE: Mapping[Role, tuple[Operation[Any, Any], ...]] = {
         user_lists.EDIT_LIST,
         user_lists.REMOVE_FOUND,
         user_lists.UNDO_LIST,
+        portal.KEEP_POLICY,
+        portal.ADOPT_POLICY,
+        portal.CONFIRM_POLICY,
+        portal.SWITCH_TARGET,
+        portal.KEEP_BUNDLE,
         events.REBUILD_EVENTS,
         proof.TEST,
         jobs.WITHDRAW,
@@ -100,6 +110,10 @@ _BY_ROLE: Mapping[Role, tuple[Operation[Any, Any], ...]] = {
         logs.DELETE_LOG,
         user_lists.IMPORT_LIST,  # makes the manager read a file or ask a server
         user_lists.DELETE_LIST,
+        portal.KEEP_TARGET,  # makes the manager ask a server
+        portal.DELETE_POLICY,
+        portal.DELETE_TARGET,
+        portal.DELETE_BUNDLE,
     ),
 }
 ROLES: Mapping[str, Role] = {
