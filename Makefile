@@ -6,7 +6,7 @@ TOX = .make/bin/tox
 # An empty `--` would put nothing in the place of what a door asks for by itself.
 WORDS = $(if $(ARGS),-- $(ARGS))
 
-.PHONY: demo test quick bench faults fuzz mutants docs changelog audit lock clean
+.PHONY: demo test quick bench faults fuzz mutants docs changelog audit lock deb repo release-check clean
 
 demo: $(TOX)
 	$(TOX) run -q -e demo $(WORDS)
@@ -41,6 +41,16 @@ audit: $(TOX)
 # The newest versions that pyproject.toml allows; ARGS=--no-upgrade keeps those that are pinned.
 lock: $(TOX)
 	$(TOX) run -q -e lock $(WORDS)
+
+# Debian packages, their repository, and all that is checked of them; needs root, mmdebstrap and reprepro.
+deb: $(TOX)
+	for suite in bookworm trixie; do packaging/deb $$suite dist/$$suite || exit; done
+
+repo: deb
+	packaging/repo dist/repo bookworm=dist/bookworm trixie=dist/trixie
+
+release-check: $(TOX)
+	packaging/release-check $(ARGS)
 
 $(TOX): requirements/tox.txt
 	$(PYTHON) -m venv --clear .make
