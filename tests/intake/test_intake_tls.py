@@ -1,5 +1,6 @@
 """TLS from hand-shake to log."""
 
+import contextlib
 import shutil
 import socket
 import ssl
@@ -12,6 +13,7 @@ import pytest
 import pytest_twisted
 from cryptography import x509
 from twisted.internet.threads import deferToThread
+from twisted.logger import capturedLogs
 
 from tests.intake.certificates import Authority, Issued
 from tests.intake.intake_parts import (
@@ -38,6 +40,7 @@ from tscm.intake.tls import (
     name_matches,
     names_of,
 )
+from tscm.settings.node import Intake
 
 
 @pytest.fixture
@@ -55,7 +58,7 @@ async def start(authority: Authority) -> AsyncIterator[Start]:
     shutil.copy(server.certificate_file, authority.folder / "server.pem")
     shutil.copy(server.key_file, authority.folder / "server.key")
 
-    def make(**changed: Any) -> IntakeService:
+    def make(intake: Intake | None = None, **changed: Any) -> IntakeService:
         senders = SenderTable()
         senders.claim("fw1", ["127.0.0.2"])
         settings = {
@@ -64,7 +67,7 @@ async def start(authority: Authority) -> AsyncIterator[Start]:
             "tls_key": str(authority.folder / "server.key"),
         }
         service = IntakeService(
-            reactor, listen(**(settings | changed)), bounds(), MemorySpool(), senders
+            reactor, listen(**(settings | changed)), intake or bounds(), MemorySpool(), senders
         )
         service.startService()
         started.append(service)
@@ -136,6 +139,31 @@ async def test_lines_reach_the_log(start: Start, authority: Authority) -> None:
     assert spool_of(service).lines("fw1") == [b"<1>one", b"7 <1>two"]
     assert tls(service).handshakes_failed == {}
     assert balanced(service.figures())
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_connection_that_a_bound_leaves_no_room_for_is_closed(start: Start) -> None:
+    service = start(bounds(max_connections_per_unknown_sender=2))
+
+    def strangers() -> list[socket.socket]:
+        made = []
+        for _ in range(5):
+            one = from_loopback(9, socket.SOCK_STREAM)
+            one.settimeout(60)
+            one.connect(target(service.addresses()["tls"][0]))
+            made.append(one)
+        for refused in made[2:]:
+            with contextlib.suppress(ConnectionResetError):
+                assert refused.recv(1) == b""
+        return made
+
+    with capturedLogs() as said:
+        made = await deferToThread(strangers)
+    figures = service.figures().connections
+    assert (figures.open, sum(figures.refused.values())) == (2, 3)
+    assert [one for one in said if "log_failure" in one] == []
+    for one in made:
+        one.close()
 
 
 @pytest_twisted.ensureDeferred

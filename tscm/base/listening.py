@@ -44,12 +44,9 @@ def tls_factory(options: Any, factory: Any) -> Any:
     """
     What listens over TLS and hands *factory* what comes; *options* as Twisted's `listenSSL` takes them.
 
-    Where *factory* turns a connection away, Twisted's own would wrap nothing and fail.  A peer that
-    makes TLS answer without end is hung up on; the first, the second, the fourth, … are told.
+    A peer that makes TLS answer without end is hung up on; the first, the second, the fourth, … are told.
     """
-    from twisted.protocols.tls import TLSMemoryBIOFactory
-
-    from tscm.base.tls_answers import answering
+    from tscm.base.tls_answers import TlsFactory, answering
 
     count = 0
 
@@ -65,12 +62,6 @@ def tls_factory(options: Any, factory: Any) -> Any:
                 count=count,
             )
 
-    class Wrapped(TLSMemoryBIOFactory):
-        noisy = False
-        protocol = answering(flooded)
-
-        def buildProtocol(self, addr: Any) -> Any:
-            inner = self.wrappedFactory.buildProtocol(addr)
-            return None if inner is None else self.protocol(self, inner)
-
-    return Wrapped(options, False, factory)
+    made = TlsFactory(options, False, factory)
+    made.protocol = answering(flooded)
+    return made

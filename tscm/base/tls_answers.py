@@ -10,7 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
-from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOProtocol
+from twisted.protocols.tls import (
+    BufferingTLSTransport,
+    TLSMemoryBIOFactory,
+    TLSMemoryBIOProtocol,
+)
 
 MAX_ANSWERS = 8192
 """Octets that TLS itself may answer behind the hand-shake."""
@@ -61,6 +65,20 @@ class BoundedAnswers(TLSMemoryBIOProtocol):
             super()._write(bytes)
         finally:
             self._writing = False
+
+
+class TlsFactory(TLSMemoryBIOFactory):
+    """
+    Twisted's, for a listener whose factory may turn a connection away: Twisted's own would wrap nothing, fail, and
+    leave the connection open.
+    """
+
+    noisy = False
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """None, which closes the connection, where the factory turns it away."""
+        inner = self.wrappedFactory.buildProtocol(addr)
+        return None if inner is None else self.protocol(self, inner)
 
 
 def answering(flooded: Callable[[Any], None]) -> type[TLSMemoryBIOProtocol]:

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 from attrs import define, field
 from twisted.internet.defer import maybeDeferred
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from tscm.base.clock import wall_seconds
 from tscm.base.host_port import HostPort
+from tscm.base.tls_answers import TlsFactory
 from tscm.errors import ListenerUnavailable
 from tscm.intake import sockets
 from tscm.intake.account import Account
@@ -320,8 +320,7 @@ class Listeners:
         if tls is None and place.port is not None:
             self._streams[place.port] = streams
         if tls is not None:
-            factory = TLSMemoryBIOFactory(tls, isClient=False, wrappedFactory=streams)
-            factory.noisy = False
+            factory = TlsFactory(tls, isClient=False, wrappedFactory=streams)
             factory.protocol = ListeningTls
         port = port_paced_by(self._turn)._fromListeningDescriptor(  # noqa: SLF001 - as `adoptStreamPort`
             self._reactor, bound.fileno(), bound.family, factory
