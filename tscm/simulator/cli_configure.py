@@ -199,9 +199,16 @@ def _hostname(session: Session, words: Sequence[str]) -> None:
     session.device.configuration.changed()
 
 
+_BEHIND_PASSWORD = ("encrypted", "mschap", "nt-encrypted", "pbkdf2", "priv", "privilege")
+
+
 def _username(session: Session, words: Sequence[str]) -> None:
     match list(words):
         case [name, "password", secret, *rest]:
+            if (
+                rest and rest[0] not in _BEHIND_PASSWORD
+            ):  # IOS writes a type in front: `password 0 SECRET`
+                raise Refused(Cause.SYNTAX, INVALID, at=4)
             given = dict(pairwise(rest))
             level = whole(given.get("privilege", given.get("priv", "2")), 15)
             if level is None:
