@@ -113,7 +113,7 @@ def test_networks_are_read_however_they_are_written(
     content: bytes, shape: Shape, cidrs: list[str], refused: int, others: int
 ) -> None:
     if not cidrs and refused:
-        with pytest.raises(FeedDamaged, match="is a network; check"):
+        with pytest.raises(FeedDamaged, match=r"is (not )?a network$"):
             read(content, shape)
         return
     found = read(content, shape)

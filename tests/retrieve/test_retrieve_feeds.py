@@ -203,6 +203,14 @@ def test_an_unchanged_feed_is_not_taken_again(tmp_path: Path) -> None:
             "without TLS",
         ),
         (lambda _: httpx.Response(302, headers={"location": "/again"}), "more than 5 redirects"),
+        (
+            lambda request: (
+                httpx.Response(404)
+                if request.url.host == "cdn.example"
+                else httpx.Response(302, headers={"location": "https://cdn.example/?key=of-it"})
+            ),
+            "list.txt: after a redirect to cdn.example: HTTP status 404",
+        ),
         (lambda _: httpx.Response(200, content=iter([b"<html></html>"])), "HTML page"),
         (
             lambda _: httpx.Response(

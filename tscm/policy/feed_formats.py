@@ -78,10 +78,9 @@ def read_feed(content: bytes, shape: Shape, collector: Collector) -> None:
     _READERS[shape.format](content, shape, collector)
     collector.check_bound()
     if not len(collector) and collector.refused_count:
-        raise FeedDamaged(
-            f"none of its {many(collector.refused_count, 'entry', 'entries')} is a "
-            "network; check the feed's format"
-        )
+        count = collector.refused_count
+        none = "its only entry is not" if count == 1 else f"none of its {count:,} entries is"
+        raise FeedDamaged(f"{none} a network")
 
 
 def _lines(content: bytes, collector: Collector) -> Iterator[str]:

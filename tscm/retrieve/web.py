@@ -11,6 +11,7 @@ from attrs import field, frozen
 
 from tscm.base.deadline import CutOff
 from tscm.base.safe_files import trusting
+from tscm.printable import visible
 from tscm.retrieve.content import FeedFault, bounded
 from tscm.retrieve.patience import LATER, pause_wanted
 from tscm.retrieve.stream import Limits
@@ -64,6 +65,8 @@ def read_web(
     timeout = httpx.Timeout(limits.idle, connect=limits.connect)
     cut = CutOff()
     pause: float | None = None
+    via: dict[str, None] = {}
+    origin = _origin(url)
     try:
         context = trusting(ca_file)
         made = transport or WatchedTransport(Wire(cut), verify=context)
@@ -71,8 +74,6 @@ def read_web(
             cut.within(left()),
             httpx.Client(timeout=timeout, trust_env=False, transport=made) as client,
         ):
-            via: dict[str, None] = {}
-            origin = _origin(url)
             for _ in range(_REDIRECTS):
                 told = {**headers, **(secrets or {})} if _origin(url) == origin else headers
                 with client.stream("GET", url, headers=told) as answer:
@@ -95,16 +96,18 @@ def read_web(
                     return WebAnswer(content=content, marks={**marks, "via": via_text}, pause=pause)
         raise FeedFault(f"more than {_REDIRECTS} redirects", "set the final URL")
     except FeedFault as fault:
-        fault.pause = pause
-        raise
+        broken = fault
     except (OSError, ValueError, httpx.HTTPError, httpx.InvalidURL) as error:
         broken = _in_words(error, limits)
         if cut.stopped:
             broken = _stopped()
         elif left() <= 0:
             broken = _late()
-        broken.pause = pause
-        raise broken from None
+    broken.pause = pause
+    if _origin(url) != origin:
+        there = visible(_origin(url)[0] or "another server")
+        broken.args = (f"after a redirect to {there}: {broken}",)
+    raise broken from None
 
 
 def _origin(url: str) -> tuple[str | None, int]:
