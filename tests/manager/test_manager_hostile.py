@@ -208,20 +208,30 @@ def test_wrong_types_anywhere_are_sentences(manager: Manager) -> None:
 
 def test_the_control_socket_keeps_bodies_in_memory_and_within_a_bound(manager: Manager) -> None:
     for head in (
-        b"POST /v1/devices HTTP/1.1\r\nHost: m\r\nContent-Length: 1048577\r\n\r\n",
-        b"POST /v1/devices HTTP/1.1\r\nHost: m\r\nTransfer-Encoding: chunked\r\n\r\n200000\r\n",
+        b"POST /v1/devices HTTP/1.1\r\nHost: m\r\nContent-Length: 8388609\r\n\r\n",
+        b"POST /v1/devices HTTP/1.1\r\nHost: m\r\nTransfer-Encoding: chunked\r\n\r\n900000\r\n",
     ):
-        answer = to_control(manager, head + b"x" * 0x110000)
+        answer = to_control(manager, head + b"x" * 0x810000)
         assert answer.startswith(b"HTTP/1.1 413 ")
-        assert b"at most 1,048,576 bytes" in answer
-    held = socket.socket(socket.AF_UNIX)
-    with held:
-        held.connect(str(manager.layout.control_socket))
-        held.sendall(
-            b"POST /v1/doctor HTTP/1.1\r\nHost: m\r\nContent-Length: 900000\r\n\r\n"
-            + b"x" * 800_000
-        )
+        assert b"at most 8,388,608 bytes" in answer
+    long = b"POST /v1/doctor HTTP/1.1\r\nHost: m\r\nContent-Length: 8000000\r\n\r\n"
+    with contextlib.ExitStack() as held:
+        for _ in range(5):  # each takes 6.6 of the 32 MB that are for long bodies
+            one = held.enter_context(socket.socket(socket.AF_UNIX))
+            one.settimeout(60)
+            one.connect(str(manager.layout.control_socket))
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                one.sendall(long + b"x" * 7_999_999)
+        answer = one.recv(1 << 16)
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"other requests take the memory for long bodies" in answer
         assert manager.ask("/v1/status")
+        small = to_control(
+            manager,
+            b"POST /v1/doctor HTTP/1.1\r\nHost: m\r\nContent-Length: 900000\r\n\r\n"
+            + b"x" * 900_000,
+        )
+        assert small.startswith(b"HTTP/1.1 400 ")  # it is read, and no JSON
         assert not spooled(manager)
 
 

@@ -34,9 +34,13 @@ class HttpBounds:
 
     *head_seconds* counts from the connection to the end of the head, *request_seconds* to the end of the request,
     *taken_seconds* from the end of the answer until the peer has taken it; making the answer may take what it takes.
+    Each body may have *own_body_bytes*; what exceeds that comes out of *shared_body_bytes* for all connections (None: no
+    such bound).
     """
 
     body_bytes: int = 0
+    own_body_bytes: int = 0
+    shared_body_bytes: int | None = None
     head_bytes: int = 8192
     head_seconds: float = 10.0
     request_seconds: float = 10.0
@@ -68,6 +72,10 @@ class BoundedRequest(Request):
         assert self.content is not None
         if self.content.tell() + len(data) > self.channel.bounds.body_bytes:
             self.channel.refuse(self.channel.too_long())
+            return
+        if not self.channel.factory.holds(self.channel, self.content.tell() + len(data)):
+            sentence = "other requests take the memory for long bodies; try again"
+            self.channel.refuse(Refusal(status=503, sentence=sentence))
             return
         self.content.write(data)
 
@@ -312,6 +320,8 @@ class BoundedSite(Site):
         """Connections whose request was not whole, ended to make room for others."""
         self._purpose = purpose
         self._open: dict[BoundedChannel, str] = {}
+        self._shared: dict[BoundedChannel, int] = {}
+        """What bodies take of the memory for long ones."""
 
     def buildProtocol(self, addr: Any) -> Any:
         """A channel; None, which closes the connection, where there is no room."""
@@ -372,9 +382,21 @@ class BoundedSite(Site):
                 open=len(self._open),
             )
 
+    def holds(self, channel: BoundedChannel, size: int) -> bool:
+        """Whether there is memory for a body of *size* bytes; it is held until the connection ends."""
+        most = self.bounds.shared_body_bytes
+        beyond = size - self.bounds.own_body_bytes
+        if most is None or beyond <= 0:
+            return True
+        if sum(self._shared.values()) - self._shared.get(channel, 0) + beyond > most:
+            return False
+        self._shared[channel] = beyond
+        return True
+
     def ended(self, channel: BoundedChannel) -> None:
         """A connection is over."""
         self._open.pop(channel, None)
+        self._shared.pop(channel, None)
 
     def acceptableProtocols(self) -> list[bytes]:
         """HTTP/1.1 alone: HTTP/2 has bounds of its own, and nobody here needs it."""

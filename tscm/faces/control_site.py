@@ -18,6 +18,8 @@ from tscm.faces.peer import uid_of, user_name
 
 BOUNDS = HttpBounds(
     body_bytes=8 << 20,  # a list of 100,000 entries with comments is pasted
+    own_body_bytes=1 << 20,
+    shared_body_bytes=32 << 20,
     head_seconds=5.0,
     request_seconds=30.0,
     connections=128,
