@@ -20,10 +20,11 @@ from tests.intake.intake_parts import (
     target,
     until,
 )
-from tscm.intake import memory, udp
+from tscm.base import memory
+from tscm.base.memory import give_back
 from tscm.intake import senders as sender_room
+from tscm.intake import udp
 from tscm.intake.drains import open_drain
-from tscm.intake.memory import give_back
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 

@@ -27,6 +27,7 @@ from tscm.policy.collect import Collector, ListTooLong
 from tscm.policy.feed_formats import FORMATS, FeedDamaged, Shape, read_feed
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.answers import Answers
+from tscm.retrieve.content import bounded
 from tscm.retrieve.feed_source import FeedSource
 from tscm.retrieve.feeds import FeedUnavailable, fetch_feed, hosts_of
 from tscm.retrieve.stream import Limits
@@ -277,6 +278,18 @@ def test_whatever_a_feed_holds_reading_it_takes_no_memory_beside_its_entries(
     finally:
         tracemalloc.stop()
     assert peak < 1 << 20, "as much as half of the feed itself"
+
+
+def test_what_is_unpacked_is_in_memory_once() -> None:
+    packed = gzip.compress(b"1.\n" * (8 << 20))
+    tracemalloc.start()
+    try:
+        content = bounded([packed], 32 << 20)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(content) == 24 << 20
+    assert peak < 40 << 20, "the content, and what a buffer grows ahead"
 
 
 def test_a_feed_that_is_read_for_too_long_is_refused() -> None:

@@ -14,11 +14,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tscm.base.clock import wall_seconds
+from tscm.base.memory import give_back, prepare
 from tscm.intake import sockets
 from tscm.intake.account import Account, Cause
 from tscm.intake.batch import Batch, Drain, address_from_key
 from tscm.intake.figures import SocketFigures
-from tscm.intake.memory import give_back, prepare
 from tscm.intake.senders import normal_address
 from tscm.syslog.framing import Lines
 

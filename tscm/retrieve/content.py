@@ -9,6 +9,7 @@ from typing import Any
 
 _GZIP = b"\x1f\x8b"
 _MEMBERS_MAX = 10_000  # one of 64 KB each is what parallel packers make
+_STEP_BYTES = 1 << 20  # unpacked at once, so that no feed is in memory twice
 _WINDOW = 31  # zlib: gzip with its header and checksum
 
 
@@ -45,18 +46,19 @@ def bounded(pieces: Iterable[bytes], max_bytes: int, *, ends: bool = True) -> by
             raise _too_large(max_bytes)
         if number == 0 and piece.startswith(_GZIP):
             decoder = zlib.decompressobj(_WINDOW)
-        data = piece
-        while data:
+        data, more = piece, False
+        while data or more:
             if decoder is None:
                 size += content.write(data)
                 break
             try:
-                size += content.write(decoder.decompress(data, max_bytes + 1 - size))
+                part = decoder.decompress(data, min(_STEP_BYTES, max_bytes + 1 - size))
+                size += content.write(part)
             except zlib.error:
                 raise FeedFault("it is not complete gzip data", "try again later") from None
             if size > max_bytes:
                 break
-            data = decoder.unconsumed_tail
+            data, more = decoder.unconsumed_tail, len(part) == _STEP_BYTES and not decoder.eof
             if decoder.eof:
                 data = decoder.unused_data.lstrip(b"\0")
                 members += 1

@@ -13,6 +13,7 @@ from time import monotonic, thread_time
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+from tscm.base.memory import give_back
 from tscm.base.safe_files import open_regular
 from tscm.errors import ListUnavailable
 from tscm.policy.collect import Collector, ListTooLong, ReadingTooLong
@@ -67,6 +68,34 @@ def fetch_feed(
     """
     deadline = clock() + source.limits.whole
     try:
+        return _fetched(
+            source,
+            known,
+            now,
+            answers or Answers(None),
+            layout,
+            left=lambda: deadline - clock(),
+            transport=transport,
+        )
+    except FeedUnavailable as fault:
+        failed = fault.with_traceback(None)  # its frames hold the content
+        failed.__context__ = None
+    finally:
+        give_back()
+    raise failed
+
+
+def _fetched(
+    source: FeedSource,
+    known: PolicyList | None,
+    now: float,
+    answers: Answers,
+    layout: Layout | None,
+    *,
+    left: Callable[[], float],
+    transport: Any,
+) -> PolicyList | None:
+    try:
         shown = headers_for(source, layout)  # before the digest: it may seal the file
         before = _marks(source, known)
         if source.url.startswith("file:"):
@@ -75,10 +104,10 @@ def fetch_feed(
         else:
             answer, content = latest(
                 source,
-                answers or Answers(None),
+                answers,
                 now,
                 secrets=shown,
-                left=lambda: deadline - clock(),
+                left=left,
                 transport=transport,
             )
             fetched_at = answer.got_at

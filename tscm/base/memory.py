@@ -2,7 +2,7 @@
 Memory that the C library keeps for later, given back to the system.
 
 What a flood of datagrams from very many addresses takes lies in thousands of pieces, and the C library
-keeps the pages between those that are still in use.
+keeps the pages between those that are still in use; so it keeps what threads took for a large list.
 """
 
 from contextlib import suppress
