@@ -50,7 +50,7 @@ class MuteTold(Mute):
 
 
 @frozen(kw_only=True)
-class TestSent:
+class MessageTested:
     """A test message that was sent; *answer* is the other side's own."""
 
     channel: str = ""

@@ -52,6 +52,7 @@ PAGES = (
     "/health/senders",
     "/health/ledger",
     "/health/audit",
+    "/health/alarms",
     "/admin/users",
     "/account",
     "/about",

@@ -11,6 +11,7 @@ import pytest
 from attrs import evolve
 
 from tests.faces.web.web_site import DOWN, NOW, FakeSite
+from tscm.alarms.answers import AlarmsStanding
 from tscm.devices.answers import Changed
 from tscm.doctor.finding import Findings, failed, ok
 from tscm.events.answers import FoundLines, LineHit, LogLine
@@ -241,6 +242,7 @@ PATHS = (
     "/health/senders",
     "/health/ledger",
     "/health/audit",
+    "/health/alarms",
     "/about",
     "/account",
     "/admin/users",
@@ -291,6 +293,8 @@ EMPTY = {
     "entries": {"now": NOW, "entries": []},
     "jobs": (),
     "audit": Audit(entries=()),
+    "alarms": AlarmsStanding(),
+    "reports": (),
     "versions": (),
     "setup_lines": SetupLines(name="fw"),
     "diff": Difference(),

@@ -26,6 +26,7 @@ _ROOMS = (
     "jobs",
     "holds",
     "health",
+    "alarms",
     "admin",
     "keys",
     "about",

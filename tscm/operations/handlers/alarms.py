@@ -5,7 +5,7 @@ Operations on alarms: list, mute, unmute, test a channel.
 import attrs
 
 from tscm.alarms.alarm import Alarm
-from tscm.alarms.answers import AlarmsStanding, MuteTold, NamedAlarm, TestSent
+from tscm.alarms.answers import AlarmsStanding, MessageTested, MuteTold, NamedAlarm
 from tscm.alarms.machine import worst
 from tscm.alarms.mutes import Mute
 from tscm.base.clock import told_time, wall_seconds
@@ -66,13 +66,13 @@ async def unmute(node: Node, args: AlarmNamed, call: Call) -> MuteTold:
 
 
 @handles(table.TEST_ALARM)
-async def test(node: Node, args: Channel, call: Call) -> TestSent:
+async def test(node: Node, args: Channel, call: Call) -> MessageTested:
     """Send a test message now."""
     del call
     if args.channel not in CHANNELS:
         raise RequestFaulty(f"channel is {shown(args.channel)}; allowed: {', '.join(CHANNELS)}")
     answer = await parts(node).alarms().test(args.channel)
-    return TestSent(
+    return MessageTested(
         channel=args.channel, answer=answer, sentence=f"sent by {args.channel}: {answer}"
     )
 

@@ -2,7 +2,7 @@
 Operations on alarms.
 """
 
-from tscm.alarms.answers import AlarmsStanding, MuteTold, TestSent
+from tscm.alarms.answers import AlarmsStanding, MessageTested, MuteTold
 from tscm.operations.arguments import AlarmNamed, Channel, Muting, Nothing
 from tscm.operations.operation import Needs, Operation
 
@@ -46,8 +46,8 @@ UNMUTE_ALARM: Operation[AlarmNamed, MuteTold] = Operation(
 )
 """Send again what is muted."""
 
-TEST_ALARM: Operation[Channel, TestSent] = Operation(
-    answer=TestSent,
+TEST_ALARM: Operation[Channel, MessageTested] = Operation(
+    answer=MessageTested,
     name="test_alarm",
     room="alarms",
     verb="POST",
