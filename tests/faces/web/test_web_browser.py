@@ -54,6 +54,7 @@ PAGES = (
     "/health/audit",
     "/health/alarms",
     "/admin/users",
+    "/admin/keys",
     "/account",
     "/about",
     "/nowhere",
