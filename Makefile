@@ -6,7 +6,7 @@ TOX = .make/bin/tox
 # An empty `--` would put nothing in the place of what a door asks for by itself.
 WORDS = $(if $(ARGS),-- $(ARGS))
 
-.PHONY: demo test quick bench faults fuzz mutants docs changelog audit lock deb repo release-check clean
+.PHONY: demo test quick bench faults fuzz mutants docs screenshots changelog audit lock deb repo release-check clean
 
 demo: $(TOX)
 	$(TOX) run -q -e demo $(WORDS)
@@ -31,6 +31,9 @@ mutants: $(TOX)
 
 docs: $(TOX)
 	$(TOX) run -q -e docs $(WORDS)
+
+screenshots: $(TOX)
+	$(TOX) run -q -e screenshots $(WORDS)
 
 changelog: $(TOX)
 	$(TOX) run -q -e changelog $(WORDS)

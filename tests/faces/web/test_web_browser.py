@@ -34,6 +34,8 @@ MILLISECONDS = PATIENCE_SECONDS * 1000
 PAGES = (
     "/",
     "/devices",
+    "/add",
+    "/add?type=asarest&name=hq",
     "/devices/fw-udp",
     "/devices/fw-udp/policy",
     "/devices/fw-udp/hits",

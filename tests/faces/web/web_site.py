@@ -21,6 +21,7 @@ from tscm.faces.web.app import WebApp
 from tscm.faces.web.asking import Asking
 from tscm.faces.web.chain import Chain
 from tscm.faces.web.desk import Desk
+from tscm.faces.web.drafts import Drafts
 from tscm.faces.web.gate import own_names, own_origins
 from tscm.faces.web.live_streams import LiveStreams
 from tscm.faces.web.planned import Plans
@@ -116,6 +117,7 @@ class FakeSite:
             hashing=threads,
             plans=Plans(asking, self.clock.seconds),
             chain=Chain(asking),
+            drafts=Drafts(self.clock.seconds),
             live=LiveStreams(self.clock, asking, self.lasts),
             now=self.clock.seconds,
         )

@@ -15,6 +15,7 @@ from tscm.settings.web import WebSettings
 
 if TYPE_CHECKING:
     from tscm.faces.web.chain import Chain
+    from tscm.faces.web.drafts import Drafts
     from tscm.faces.web.live_streams import LiveStreams
     from tscm.faces.web.planned import Plans
 
@@ -34,6 +35,7 @@ class Desk:
     plans: "Plans"
     chain: "Chain"
     live: "LiveStreams"
+    drafts: "Drafts"
     now: Callable[[], float]
     throttle: Throttle = field(factory=Throttle)
     hashing_now: int = 0

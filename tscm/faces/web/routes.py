@@ -19,6 +19,7 @@ _ROOMS = (
     "overview",
     "devices",
     "device_more",
+    "adding",
     "reports",
     "lines",
     "check",

@@ -29,6 +29,7 @@ from tscm.faces.web.asking import Asking
 from tscm.faces.web.certificate import PURPOSE, certificate_of, fingerprint_of_file
 from tscm.faces.web.chain import Chain
 from tscm.faces.web.desk import Desk
+from tscm.faces.web.drafts import Drafts
 from tscm.faces.web.gate import own_names, own_origins
 from tscm.faces.web.live_streams import LiveStreams
 from tscm.faces.web.planned import Plans
@@ -103,6 +104,7 @@ class WebService(Service):
             plans=Plans(asking, self._now),
             chain=Chain(asking),
             live=self._live,
+            drafts=Drafts(self._now),
             now=self._now,
             fingerprint=self.fingerprint,
             certificate_fault=self.certificate_fault,

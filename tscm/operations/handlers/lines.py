@@ -9,6 +9,7 @@ from twisted.internet.defer import DeferredSemaphore
 
 from tscm.base.clock import wall_seconds
 from tscm.base.schedule import in_slices
+from tscm.errors import NoSuchDevice
 from tscm.events.answers import FoundLines
 from tscm.events.line_filter import LineFilter
 from tscm.events.lines import Bounds, Gathering, LogOf, judged, search
@@ -67,9 +68,10 @@ async def follow_lines(node: Node, args: Following, call: Call) -> FoundLines:
     ends: dict[str, int] = {}
     passages: list[tuple[LogOf, Passage]] = []
     async for name in in_slices(node.clock, names):
-        if name not in manager.spool.devices():
+        try:
+            end, _ = manager.spool.positions(name)
+        except NoSuchDevice:  # its log is being opened, or it was removed meanwhile
             continue
-        end, _ = manager.spool.positions(name)
         begin = positions.get(name)
         fresh = begin is None or begin > end  # a log that began anew since, too
         ends[name] = end
