@@ -5,6 +5,7 @@ The way back to a generation is bound to what was shown, and no two people overw
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from tests.faces.web.test_web_pages import ANSWERS, EVIL, SHOWN
 from tests.faces.web.web_site import FakeSite
@@ -111,6 +112,8 @@ def test_only_what_was_typed_otherwise_is_stored(full: FakeSite) -> None:
         full.ask("/devices/fw/settings", {**form, "log_rotate_size": "10"}, key=key).status == 303
     )
     assert len(asked(full, "change")) == 1
+    full.manager.answers["view"] = evolve(VIEW, version="v2")
+    assert 'name="version" value="v2"' in full.ask("/devices/fw/settings", key=key).text, "at once"
 
 
 def test_the_second_of_two_editors_keeps_what_he_typed(full: FakeSite) -> None:

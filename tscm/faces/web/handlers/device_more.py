@@ -128,7 +128,7 @@ async def settings(desk: Desk, visit: Visit) -> Answer:
 
 
 async def _settings(desk: Desk, visit: Visit, fault: str = "", status: int = 200) -> Page:
-    head, found = await seen(desk, visit, "settings")
+    head, found = await seen(desk, visit, "settings", fresh=0)
     typed = {} if visit.method == "GET" else {name: visit.text(name) for name in visit.fields}
     view = Settings(
         head=head,

@@ -83,12 +83,14 @@ async def devices(desk: Desk, visit: Visit) -> Answer:
     return Page(view=view, title="Devices")
 
 
-async def seen(desk: Desk, visit: Visit, tab: str) -> tuple[Head, Latest[DeviceView]]:
+async def seen(
+    desk: Desk, visit: Visit, tab: str, *, fresh: float = 1.0
+) -> tuple[Head, Latest[DeviceView]]:
     """What stands above each tab.  Raises `NotHere` for a device that the manager does not know."""
     rows = await fleet(desk)
     name = visit.parts["name"]
     row = row_of(rows.value or (), name) if rows.value is not None else None
-    found = await desk.asking.latest(VIEW, Device(name=name))
+    found = await desk.asking.latest(VIEW, Device(name=name), fresh=fresh)
     policy = _state(found).policy
     settings = {} if found.value is None else found.value.settings
     address = settings.get("device") or settings.get("endpoint") or ""
