@@ -28,7 +28,7 @@ KINDS = [
 ]  # fmt: skip
 START = [["START"]]
 COMMANDS = [
-    ["list"], ["show", "fw"], ["ledger"], ["report", "fw"], ["why", "fw", "192.0.2.1"], ["policy", "history", "fw"],
+    ["list"], ["show", "fw"], ["ledger"], ["report", "fw"], ["why", "192.0.2.1", "fw"], ["policy", "history", "fw"],
     ["search", "fw", "line"], ["spool", "list"], ["spool", "inspect", "fw"], ["spool", "verify"],
     ["spool", "export", "fw"], ["spool", "repair", "fw"], ["spool", "drop", "fw", "forward"], ["portal", "list"],
     ["audit"], ["configure", "fw", "--note", "x"], ["remove", "fw", "--yes"],
