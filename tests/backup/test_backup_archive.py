@@ -170,7 +170,7 @@ def test_no_link_and_no_device_is_taken() -> None:
         ([(HEAD, encode_head(head())), (MANIFEST, b'{"members": [1]}')], "manifest is damaged"),
         (
             [(HEAD, encode_head(head(salt=None))), (MANIFEST, b'{"members": []}'), (HEAD, b"")],
-            "goes on after",
+            "has data after",
         ),
         (
             [

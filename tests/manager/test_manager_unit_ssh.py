@@ -54,7 +54,7 @@ def test_a_host_key_is_looked_up_within_the_unit(
     shown, login = found["host key"], found["login"]
     if pinned:
         assert shown["verdict"] == "ok", shown
-        assert "refused the user name or the password" in login["sentence"]
+        assert "rejected the user name or the password" in login["sentence"]
     else:
         assert "not one that its settings pin" in shown["sentence"]
         assert server.pin in shown["sentence"]

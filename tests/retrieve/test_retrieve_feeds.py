@@ -74,6 +74,7 @@ def read(content: bytes, shape: Shape) -> PolicyList:
         (NETSET, Shape(), ["192.0.2.0/24", "203.0.113.7/32", "2001:db8::/32"], 1),
         (b"\xef\xbb\xbf" + NETSET.replace(b"\n", b"\r\n"), Shape(), ["192.0.2.0/24", "203.0.113.7/32", "2001:db8::/32"], 1),
         (DROP, Shape(format="drop-json"), ["192.0.2.0/24", "198.51.100.0/24"], 0),
+        (DROP.replace(b"\n", b"\n\n"), Shape(format="drop-json"), ["192.0.2.0/24", "198.51.100.0/24"], 0),
         (DSHIELD, Shape(format="dshield"), ["192.0.2.0/24", "198.51.100.0/24"], 0),
         (CSV, Shape(format="csv", pick="network"), ["192.0.2.0/24", "198.51.100.7/32"], 1),
         (CSV.replace(b",", b";"), Shape(format="csv", pick="2", delimiter=";"), ["192.0.2.0/24", "198.51.100.7/32"], 2),

@@ -83,5 +83,5 @@ def test_the_contexts_are_named_on_the_command_line(tmp_path: Any) -> None:
     words = ["--password-file", str(tmp_path / "password"), "--contexts"]
     options.parseOptions([*words, "A,B"])
     assert read_options(options).contexts == ("A", "B")
-    with pytest.raises(Exception, match="no name of a context"):
+    with pytest.raises(Exception, match="not a context name"):
         Options().parseOptions([*words, "A,system"])

@@ -134,7 +134,7 @@ def read_entries(file: BinaryIO) -> Generator[Entry, None, None]:
             except tarfile.HeaderError:
                 raise NotAnArchive("it is damaged, or not a backup of tscm") from None
             if info.type != tarfile.REGTYPE or info.size < 0:
-                raise NotAnArchive("it has something other than regular files")
+                raise NotAnArchive("it contains something other than regular files")
             chunks = _chunks(text, info.size)
             yield Entry(info.name, info.size, chunks)
             for _chunk in chunks:

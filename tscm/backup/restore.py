@@ -130,7 +130,7 @@ def _contents(file: BinaryIO) -> tuple[dict[str, tuple[int, str]], Manifest]:
     manifest = None
     for entry in read_entries(file):
         if manifest is not None:
-            raise NotAnArchive("it goes on after its manifest")
+            raise NotAnArchive("it has data after its manifest")
         if entry.name == MANIFEST:
             manifest = decode_manifest(entry.content(MANIFEST_BYTES))
         elif entry.name.startswith(FILES):

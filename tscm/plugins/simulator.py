@@ -101,7 +101,7 @@ class Options(usage.Options):
         wrong = [one for one in _contexts(self) if not is_name(one)]
         if wrong:
             raise usage.UsageError(
-                f"--contexts: {wrong[0]!r} is no name of a context beside admin and system"
+                f"--contexts: {wrong[0]!r} is not a context name beside admin and system"
             )
         if self["header"] not in HEADERS:
             raise usage.UsageError(f"--header: choose one of {', '.join(HEADERS)}")

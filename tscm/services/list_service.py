@@ -344,7 +344,7 @@ class ListService(Service):
             return
         if request.method not in {b"GET", b"HEAD"}:
             allowed = ((b"Allow", b"GET, HEAD"),)
-            sentence = "a list can be read only, by GET or HEAD"
+            sentence = "only GET and HEAD are allowed for a list"
             refusal = Refusal(status=405, sentence=sentence, headers=allowed)
             self._refuse(request, shown, refusal)
             return

@@ -54,7 +54,7 @@ def troubles(pulls: PullFigures, now: float) -> Iterator[PullTrouble]:
     """All that is wrong at *now*."""
     if not pulls.served_at:
         yield PullTrouble(
-            sentence="its lists are served nowhere",
+            sentence="its lists are not served, because the manager has no listener for them",
             remedy="set lists under [listen] in tscm.toml",
             grave=True,
         )
@@ -74,7 +74,7 @@ def troubles(pulls: PullFigures, now: float) -> Iterator[PullTrouble]:
         )
         minutes = round(pulls.interval_seconds / 60)
         yield PullTrouble(
-            sentence=f"{came}, and one was to come every {minutes} min",
+            sentence=f"{came}; a pull is expected every {minutes} min",
             remedy="check the URL, the route and the trusted CA on the firewall, and pull_minutes of the device",
         )
     elif old is not None and now > old and last is not None:

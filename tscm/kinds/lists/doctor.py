@@ -35,7 +35,7 @@ class ListLook(FirewallLook):
         if self.served is None:
             found = failed(
                 _LISTENER,
-                "no firewall can pull a list: the manager listens nowhere for it",
+                "no firewall can pull a list: the manager has no listener for lists",
                 'set lists under [listen] in tscm.toml, such as ["0.0.0.0:8443"]',
             )
             return [found, *not_looked_at([_CERTIFICATE], "there is no listener")]
@@ -65,26 +65,26 @@ def judge_listener(served: Served) -> Finding:
         return failed(
             _LISTENER,
             f"{served.where} does not answer: {served.fault}",
-            "check that the manager runs, and lists under [listen] in tscm.toml",
+            "check that the manager is running, and check lists under [listen] in tscm.toml",
         )
     if served.status == _NOT_FOUND:
         return ok(_LISTENER, f"{served.where} answers over TLS")
     return failed(
         _LISTENER,
         f"{served.where} answers {served.status}, which the listener for lists does not",
-        "check that no other program has its port",
+        "check that no other program uses its port",
     )
 
 
 def judge_certificate(served: Served, addresses: frozenset[str], now: float) -> Finding:
     """Whether the certificate can be good for a firewall that checks it."""
     if served.expires_at is None:
-        (found,) = not_looked_at([_CERTIFICATE], "the listener does not answer")
+        (found,) = not_looked_at([_CERTIFICATE], "the listener does not respond")
         return found
     until = date_of(served.expires_at)
     remedy = "replace lists_certificate under [listen], or leave it out to have one generated"
     if served.expires_at <= now:
-        return failed(_CERTIFICATE, f"it has expired on {until}", remedy)
+        return failed(_CERTIFICATE, f"it expired on {until}", remedy)
     if served.expires_at - now < SOON_SECONDS:
         return warning(_CERTIFICATE, f"it expires on {until}", remedy)
     reached = {one for one in addresses if not one.startswith(("127.", "::1"))}

@@ -183,7 +183,7 @@ class ListEnforcer(Enforcer):
         if after.fault or _differ(after, bodies):
             raise Overloaded(
                 name,
-                f"its published lists do not hold what was written: {after.fault or 'they differ'}",
+                f"its published lists differ from what was written: {after.fault or 'they differ'}",
                 "check the disk of this host",
             )
         self.memory = evolve(self.memory, layout=after.layout, test_entry=None)

@@ -102,7 +102,9 @@ def warnings(settings: DeviceSettings) -> Sequence[str]:
     own = pulling(settings)
     if (own.pull_user is None) == (own.pull_password is None):
         return []
-    return ["pull_user and pull_password count only together, so no user is required for pulling"]
+    return [
+        "pull_user and pull_password take effect only together: lists can be pulled without a user"
+    ]
 
 
 def setup(settings: DeviceSettings, node: "NodeSettings") -> str:

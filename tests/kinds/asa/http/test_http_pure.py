@@ -260,7 +260,7 @@ def test_each_status_has_its_fault_with_a_remedy(
 
 @pytest.mark.parametrize("value", ["", " x", "a\r\nb", "é", "x" * 65, 5])
 def test_what_is_no_user_agent(value: object) -> None:
-    with pytest.raises(ValueError, match="is no User-Agent"):
+    with pytest.raises(ValueError, match="is not a User-Agent"):
         user_agent(value)
     assert user_agent("tscm 1.0") == "tscm 1.0"
 

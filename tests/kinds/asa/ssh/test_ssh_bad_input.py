@@ -73,13 +73,13 @@ def told(work: Callable[[], Any], kind: type[DeviceFault], cause: str, remedy: s
         (
             "admin@a: Permission denied (password).\n",
             faults.Unauthorised,
-            "refused the user name or the password",
+            "rejected the user name or the password",
             "--password",
         ),
         (
             "admin@a: Permission denied (password).\n",
             faults.Unauthorised,
-            "refused the user name or the password",
+            "rejected the user name or the password",
             "clear aaa local user lockout username",
         ),
         (
@@ -126,7 +126,7 @@ def test_a_login_that_asks_twice_gets_one_answer(
         except NotOpened as error:
             raise fault_of("fw1", error.failure) from None
 
-    told(work, faults.Unauthorised, "asks for more than a password", "--ssh_key_file")
+    told(work, faults.Unauthorised, "requires more than a password", "--ssh_key_file")
     assert (tmp_path / "given").read_text() == "secret\n"
 
 

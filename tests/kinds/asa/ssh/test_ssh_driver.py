@@ -228,7 +228,7 @@ def test_a_login_that_lands_in_privileged_mode_needs_no_enable() -> None:
 
 
 def test_a_context_that_is_not_there_is_named() -> None:
-    with pytest.raises(DeviceFault, match="does not change to the context CTX"):
+    with pytest.raises(DeviceFault, match="did not change to context CTX"):
         Box.of().driver(context="CTX").probe()
 
 
@@ -362,7 +362,7 @@ def test_a_context_that_does_not_exist_is_told_with_the_remedy() -> None:
         SimulatedAsa(reactor, AsaOptions(password="secret")),
     ):
         box = Box(asa)
-        with pytest.raises(DeviceFault, match="does not change to the context CUST9") as caught:
+        with pytest.raises(DeviceFault, match="did not change to context CUST9") as caught:
             box.driver(context="CUST9").probe()
         assert "`show context`" in str(caught.value)
 

@@ -75,7 +75,7 @@ def test_no_secret_stands_on_the_command_line_and_no_key_is_taken_at_first_sight
     "pin", ["", "SHA256:short", NO_PIN + '"; id; "', "MD5:00:11", NO_PIN + "\n"]
 )
 def test_what_is_no_fingerprint_is_no_pin(pin: str) -> None:
-    with pytest.raises(ValueError, match="no SHA-256"):
+    with pytest.raises(ValueError, match="not a SHA-256"):
         Target(host="192.0.2.1", username="admin", pins=(pin,))
 
 

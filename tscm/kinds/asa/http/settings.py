@@ -21,7 +21,7 @@ def user_agent(value: Any) -> str:
     """A User-Agent as it may stand in a header."""
     if not isinstance(value, str) or not _AGENT.fullmatch(value):
         raise values.refused(
-            value, "is no User-Agent", "up to 64 printable ASCII characters, such as ASDM"
+            value, "is not a User-Agent", "up to 64 printable ASCII characters, such as ASDM"
         )
     return value
 

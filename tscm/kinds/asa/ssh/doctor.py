@@ -83,7 +83,7 @@ def judge_way_in(
             case "algorithms":
                 return _algorithms(old=old_algorithms)
             case "host key":
-                return ok(link, "it shows a host key that is pinned")
+                return ok(link, "it presents a pinned host key")
             case "login":
                 return ok(link, f"{username} can log in")
             case "enable":
@@ -101,7 +101,7 @@ def judge_way_in(
 
 def _algorithms(*, old: bool) -> Finding:
     if not old:
-        return ok("algorithms", "it offers algorithms that are good today")
+        return ok("algorithms", "it offers current algorithms")
     return warning(
         "algorithms",
         "old algorithms are allowed, so a recorded session may reveal the password one day",
@@ -116,5 +116,5 @@ def _pager(*, paged: bool) -> Finding:
     return warning(
         "pager",
         "it allows neither `terminal pager 0` nor `no terminal pager`, so all output comes page by page, slowly",
-        "allow one of both where a server decides on commands",
+        "allow one of the two on the server that authorises commands",
     )

@@ -25,9 +25,9 @@ from tscm.model import Traffic
 LOGIN_SECONDS = 60.0
 EXCHANGE_SECONDS = 3600.0
 """For all that one call of the driver says: a portion, or one large answer."""
-_LOOK = "log in with `ssh` and see what it prints there"
+_LOOK = "log in with `ssh` and check what it prints"
 _ENDED = (
-    "the next attempt goes on where this one ended; if it happens again, see `show ssh sessions`, and "
+    "the next attempt continues from there; if this recurs, check `show ssh sessions`, and "
     "`ssh timeout` in `show running-config ssh`"
 )
 _BYE_SECONDS = 3.0
@@ -124,7 +124,7 @@ class SshLink:
 
     def _why(self, said: str) -> str:
         if self._cut.over and not self._cut.stopped:
-            return f"it was not done within {EXCHANGE_SECONDS:,.0f} s"
+            return f"it did not finish within {EXCHANGE_SECONDS:,.0f} s"
         return f"the session ended: {said}"
 
     def _open(self, stop: socket.socket) -> None:

@@ -56,7 +56,7 @@ def _learn_prompt(device: str, console: Console) -> None:
             raise Overloaded(
                 device,
                 f"it shows no prompt that could be an ASA's within {_PROMPT_SECONDS:.0f} s",
-                "look with `ssh` what it prints after the login",
+                "log in with `ssh` and check what it prints after the login",
             )
         waiting = candidate and typed != candidate
         event = console.next_event(min(left, _QUIET_SECONDS if waiting else left))
@@ -130,13 +130,13 @@ def _change_context(device: str, console: Console, context: str) -> None:
     if any(judge(line) is Verdict.FORBIDDEN for line in bad):
         raise ContextRefused(
             device,
-            f"the account may not change to the context {context}",
+            f"the account is not allowed to change to context {context}",
             "log in to the context itself, by its own address",
         )
     if bad:
         raise ContextRefused(
             device,
-            f"it does not change to the context {context}: {as_words(bad[0])}",
-            f"`show context` names those that there are; `tsadmin configure {device} --context none` is for "
+            f"it did not change to context {context}: {as_words(bad[0])}",
+            f"`show context` lists the contexts; `tsadmin configure {device} --context none` is for "
             "a device without",
         )

@@ -76,7 +76,7 @@ class Target:
     def __attrs_post_init__(self) -> None:
         for pin in self.pins:
             if not FINGERPRINT.fullmatch(pin):
-                raise ValueError(f"{pin!r} is no SHA-256 of a host key")
+                raise ValueError(f"{pin!r} is not a SHA-256 fingerprint of a host key")
 
 
 def words(program: str, target: Target) -> list[str]:
@@ -190,7 +190,7 @@ def _refused_login(text: str, name: str, *, with_key: bool, old_algorithms: bool
     if not with_key:
         return Failure(
             kind="login",
-            cause="it refused the user name or the password",
+            cause="it rejected the user name or the password",
             remedy=f"set them with `tsadmin configure {name} --username` and `--password`; an account that is locked "
             "after wrong passwords is unlocked on it with `clear aaa local user lockout username USER`",
         )
@@ -208,7 +208,7 @@ def _refused_login(text: str, name: str, *, with_key: bool, old_algorithms: bool
     )
     return Failure(
         kind="login",
-        cause="it refused the user name or the key",
+        cause="it rejected the user name or the key",
         remedy="enter the public half on it (`username USER attributes`, `ssh authentication publickey KEY`; "
         f"`tsadmin show {name} --lines` prints them), or set another key: "
         f"tsadmin configure {name} --ssh_key_file, and the file{old}",

@@ -107,7 +107,7 @@ class SshProcess:
                     self._fail(
                         Failure(
                             kind="login",
-                            cause="it refused the user name or the password, or asks for more than a password",
+                            cause="it rejected the user name or the password, or requires more than a password",
                             remedy="use an account that logs in by a password alone (`aaa authentication ssh console "
                             f"LOCAL`), or a key: tsadmin configure {self.name} --ssh_key_file, and the file",
                         )

@@ -26,7 +26,9 @@ def host_key(value: Any) -> str:
     text = text.removesuffix("=")
     if not FINGERPRINT.fullmatch(text):
         raise values.refused(
-            value, "is no SHA-256 of a host key", "SHA256: and 43 characters, as `ssh` prints it"
+            value,
+            "is not a SHA-256 fingerprint of a host key",
+            "SHA256: and 43 characters, as `ssh` prints it",
         )
     return text
 
@@ -35,7 +37,7 @@ def context(value: Any) -> str:
     """The name of a security context."""
     if not isinstance(value, str) or not _CONTEXT.fullmatch(value):
         raise values.refused(
-            value, "is no name of a context", "up to 32 letters, digits, `_`, `.` and `-`"
+            value, "is not a context name", "up to 32 letters, digits, `_`, `.` and `-`"
         )
     return value
 
@@ -49,7 +51,9 @@ def password_prompt(value: Any) -> str:
         or len(value) > _MOST_PROMPT
     ):
         raise values.refused(
-            value, "is no prompt", f"one line of up to {_MOST_PROMPT} characters, such as Password:"
+            value,
+            "is not a prompt",
+            f"one line of up to {_MOST_PROMPT} characters, such as Password:",
         )
     return value.strip()
 
@@ -98,7 +102,9 @@ class AsaSshSettings(AsaSettings):
         None, doc="Enable password, for a login that does not land in privileged mode"
     )
     password_prompt: str = setting(
-        password_prompt, "Password:", doc="What the device prints before it reads that"
+        password_prompt,
+        "Password:",
+        doc="Prompt that the device prints before it reads the enable password",
     )
     context: str | None = setting(
         values.optional(context), None, doc="Security context to change to after the login"
@@ -111,7 +117,7 @@ class AsaSshSettings(AsaSettings):
     ssh_old_algorithms: bool = setting(
         values.yes_no,
         False,
-        doc="Take SSH key exchanges, ciphers and signatures that are no longer safe, for ASAs before 9.16",
+        doc="Allow SSH key exchanges, ciphers and signatures that are no longer secure, for ASAs before 9.16",
     )
 
     @property

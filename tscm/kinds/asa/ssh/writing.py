@@ -59,7 +59,7 @@ class Writer:
             raise Overloaded(
                 self.device,
                 f"`{_CONFIGURE}` was refused: {self._refusals.found[0][1]}",
-                "see with `ssh` whether another session configures it",
+                "check whether another session is configuring the device",
             )
         for block in blocks:
             if self._stopped:
@@ -137,7 +137,7 @@ class Writer:
             pass
         if self._waiting:
             self.window.was_trouble(len(lines))
-            self._refusals.add(header, f"{len(self._waiting)} of {len(lines)} lines got lost")
+            self._refusals.add(header, f"{len(self._waiting)} of {len(lines)} lines were lost")
             self._waiting.clear()
 
     def _prompt(self) -> Prompt:
