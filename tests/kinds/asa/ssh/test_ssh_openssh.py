@@ -102,7 +102,7 @@ def test_what_is_no_fingerprint_is_no_pin(pin: str) -> None:
             "but ssh-rsa",
             "--ssh_old_algorithms yes",
         ),
-        ("admin@192.0.2.1: Permission denied (password).\r\n", "login", "refused", ""),
+        ("admin@192.0.2.1: Permission denied (password).\r\n", "login", "rejected", ""),
         (
             "ssh: connect to host 192.0.2.1 port 22: Connection refused\r\n",
             "connection",
