@@ -31,7 +31,7 @@ from tscm.retrieve.stream import Limits
 from tscm.base.threads import Threads
 import httpx, zlib
 url, form, pick = sys.argv[1:]
-limits = Limits(max_bytes=FEED_BYTES, max_entries=1_000_000, whole=300)
+limits = Limits(max_bytes=FEED_BYTES, max_entries=1_000_000, whole_seconds=300)
 source = FeedSource(name="f.example", url=url, shape=Shape(format=form, pick=pick), limits=limits)
 threads, seen = Threads(reactor, 1, "bench"), []
 def status(key):

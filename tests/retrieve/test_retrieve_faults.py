@@ -33,7 +33,7 @@ def fetch(port: int, known: PolicyList | None = None, /, **limits: float) -> Pol
         name="z.example",
         servers=(HostPort("127.0.0.1"),),
         port=port,
-        limits=Limits(**{"connect": 5, "idle": 5, "whole": 20, **limits}),  # type: ignore[arg-type]
+        limits=Limits(**{"connect_seconds": 5, "idle_seconds": 5, "whole_seconds": 20, **limits}),  # type: ignore[arg-type]
     )
     return fetch_list(source, known, 1.0)
 
@@ -288,7 +288,7 @@ def test_a_silent_server_is_left_after_the_limit() -> None:
         left.wait(60)
 
     with server(silent) as port:
-        error = refused(port, idle=0.3)
+        error = refused(port, idle_seconds=0.3)
         left.set()
     assert "sent nothing for 0.3 s" in error.cause
 
@@ -313,7 +313,7 @@ def flood(one: socket.socket, query: dns.message.Message) -> None:
 @pytest.mark.parametrize(
     ("talk", "limits", "cause"),
     [
-        (trickle, {"whole": 0.5}, "took longer than 0.5 s"),
+        (trickle, {"whole_seconds": 0.5}, "took longer than 0.5 s"),
         (trickle, {"max_entries": -990}, "more than 10 records"),
         (flood, {"max_bytes": 200_000}, "sent more than 200,000 bytes"),
     ],

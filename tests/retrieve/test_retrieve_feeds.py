@@ -295,7 +295,10 @@ def test_what_is_unpacked_is_in_memory_once() -> None:
 
 def test_a_feed_that_is_read_for_too_long_is_refused() -> None:
     with pytest.raises(FeedUnavailable, match="takes too long"):
-        fetch(lambda _: httpx.Response(200, content=iter([gzip.compress(NETSET)])), reading=-1.0)
+        fetch(
+            lambda _: httpx.Response(200, content=iter([gzip.compress(NETSET)])),
+            reading_seconds=-1.0,
+        )
 
 
 def test_the_hosts_that_redirections_led_to_stand_in_the_source() -> None:
@@ -343,7 +346,7 @@ def test_an_endless_feed_ends_at_the_bound() -> None:
             yield b"192.0.2.1\n" * 10_000
 
     with pytest.raises(FeedUnavailable, match="took too long"):
-        fetch(lambda _: httpx.Response(200, content=slow()), whole=0.2)
+        fetch(lambda _: httpx.Response(200, content=slow()), whole_seconds=0.2)
 
 
 def test_a_feed_over_the_bound_of_entries_is_refused() -> None:
@@ -432,7 +435,7 @@ def test_a_server_that_trickles_is_left_after_the_limit(
                 request.wfile.write(b"1")
         request.close_connection = True
 
-    limits = Limits(idle=5, whole=0.5)
+    limits = Limits(idle_seconds=5, whole_seconds=0.5)
     with https(tmp_path, respond) as url:
         ca_file = str(tmp_path / "log-service.crt")
         source = FeedSource(name="f.example", url=url, ca_file=ca_file, limits=limits)
@@ -455,7 +458,9 @@ def test_a_silent_server_is_left_after_the_limit_and_named(
 
     with https(tmp_path, respond) as url:
         ca_file = str(tmp_path / "log-service.crt")
-        source = FeedSource(name="f.example", url=url, ca_file=ca_file, limits=Limits(idle=0.3))
+        source = FeedSource(
+            name="f.example", url=url, ca_file=ca_file, limits=Limits(idle_seconds=0.3)
+        )
         try:
             with pytest.raises(FeedUnavailable, match=r"it sent nothing for 0\.3 s"):
                 fetch_feed(source, None, 0)
@@ -463,7 +468,7 @@ def test_a_silent_server_is_left_after_the_limit_and_named(
             gone.set()
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"https://127.0.0.1:{deaf.getsockname()[1]}/list"
-        source = FeedSource(name="f.example", url=url, limits=Limits(connect=0.3))
+        source = FeedSource(name="f.example", url=url, limits=Limits(connect_seconds=0.3))
         with pytest.raises(FeedUnavailable, match=r"no connection within 0\.3 s"):
             fetch_feed(source, None, 0)
     capsys.readouterr()
@@ -503,7 +508,7 @@ def test_a_handshake_that_trickles_is_left_after_the_limit() -> None:
         thread = threading.Thread(target=trickle, args=(listener,), daemon=True)
         thread.start()
         url = f"https://127.0.0.1:{listener.getsockname()[1]}/list"
-        limits = Limits(connect=5, idle=5, whole=0.5)
+        limits = Limits(connect_seconds=5, idle_seconds=5, whole_seconds=0.5)
         try:
             with pytest.raises(FeedUnavailable, match="it took too long"):
                 fetch_feed(FeedSource(name="f.example", url=url, limits=limits), None, 0)

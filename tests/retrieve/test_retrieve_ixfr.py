@@ -33,7 +33,9 @@ CIDRS = st.sampled_from(
 
 def fetch(port: int, known: PolicyList | None, name: str = "z.example") -> PolicyList | None:
     source = ListSource(
-        name=name, servers=(HostPort("127.0.0.1", port),), limits=Limits(idle=5, whole=20)
+        name=name,
+        servers=(HostPort("127.0.0.1", port),),
+        limits=Limits(idle_seconds=5, whole_seconds=20),
     )
     return fetch_list(source, known, 1.0)
 

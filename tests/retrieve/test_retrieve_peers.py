@@ -64,7 +64,7 @@ ZONES = {
 
 def source(name: str, *ports: int, **limits: float) -> ListSource:
     servers = tuple(HostPort("127.0.0.1", port) for port in ports)
-    return ListSource(name=name, servers=servers, limits=Limits(idle=10, **limits))  # type: ignore[arg-type]
+    return ListSource(name=name, servers=servers, limits=Limits(idle_seconds=10, **limits))  # type: ignore[arg-type]
 
 
 def fetched(name: str, *ports: int, known: PolicyList | None = None) -> PolicyList:

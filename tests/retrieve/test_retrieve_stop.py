@@ -15,7 +15,7 @@ from tscm.retrieve.feed_source import FeedSource
 from tscm.retrieve.feeds import fetch_feed
 from tscm.retrieve.stream import DnsStream, Limits, Unanswered
 
-LONG = Limits(connect=600, idle=600, whole=600)
+LONG = Limits(connect_seconds=600, idle_seconds=600, whole_seconds=600)
 
 
 def fetch(root: str) -> None:

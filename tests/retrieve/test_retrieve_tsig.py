@@ -39,7 +39,7 @@ ZONES = {
 
 def fetch(name: str, port: int, key: TsigKey | None) -> PolicyList | None:
     source = ListSource(
-        name=name, servers=(HostPort("127.0.0.1", port),), tsig=key, limits=Limits(idle=10)
+        name=name, servers=(HostPort("127.0.0.1", port),), tsig=key, limits=Limits(idle_seconds=10)
     )
     return fetch_list(source, None, 0)
 

@@ -52,7 +52,7 @@ class Portal:
 
     def fetch(self, name: str = LIST, known: PolicyList | None = None) -> PolicyList | None:
         source = ListSource(
-            name=name, servers=(HostPort("127.0.0.1", self.port),), limits=Limits(idle=10)
+            name=name, servers=(HostPort("127.0.0.1", self.port),), limits=Limits(idle_seconds=10)
         )
         return fetch_list(source, known, 1000.0)
 

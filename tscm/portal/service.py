@@ -30,7 +30,7 @@ from tscm.settings.feed import Feed
 from tscm.settings.layout import Layout
 from tscm.store.user_lists import UserLists
 
-_LIMITS = Limits(idle=20.0, whole=60.0)
+_LIMITS = Limits(idle_seconds=20.0, whole_seconds=60.0)
 """Of one feed: a thread is shared with updates of firewalls."""
 _END_SECONDS = 3600.0
 """An entry that ends later than this is looked at again before."""

@@ -66,7 +66,7 @@ def fetch_feed(
     *layout* has the key that opens sealed secrets.  Raises `FeedUnavailable`.  *transport* is httpx's, for
     tests.
     """
-    deadline = clock() + source.limits.whole
+    deadline = clock() + source.limits.whole_seconds
     try:
         return _fetched(
             source,
@@ -131,7 +131,7 @@ def _read(
     source: FeedSource, content: bytes, marks: Mapping[str, str], fetched_at: float
 ) -> PolicyList:
     """*content* as a list.  Raises `FeedFault`."""
-    until = thread_time() + source.limits.reading
+    until = thread_time() + source.limits.reading_seconds
     collector = Collector(source.limits.max_entries, lambda: thread_time() > until)
     try:
         read_feed(content, source.shape, collector)

@@ -121,7 +121,7 @@ def ask_server(
         )
     except ReadingTooLong:
         fault = ServerFault(
-            f"{at} sent a list that takes longer than {limits.whole:g} s to read",
+            f"{at} sent a list that takes longer than {limits.whole_seconds:g} s to read",
             "publish it in larger messages",
         )
     except TsigFailed as error:

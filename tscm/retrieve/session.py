@@ -39,7 +39,7 @@ class Session:
         import dns.name
 
         self.owner = dns.name.from_text(self.name).canonicalize().to_digestable()
-        self._deadline = self.clock() + self.limits.whole
+        self._deadline = self.clock() + self.limits.whole_seconds
 
     def __enter__(self) -> Self:
         self.reopen()

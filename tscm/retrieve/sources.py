@@ -54,9 +54,9 @@ def list_source(device: DeviceSettings, node: NodeSettings, name: str) -> ListSo
     """The source of the list *name* as the settings of *device* and *node* say."""
     silence = node.policy.timeout_seconds
     limits = Limits(
-        connect=min(silence, _CONNECT_AT_MOST),
-        idle=silence,
-        whole=silence * _WHOLE,
+        connect_seconds=min(silence, _CONNECT_AT_MOST),
+        idle_seconds=silence,
+        whole_seconds=silence * _WHOLE,
         max_entries=node.policy.max_list_entries,
     )
     feed = feed_named(node.policy.feeds, name)

@@ -25,10 +25,10 @@ class Limits:
     Seconds for connecting, for silence, for the whole of one list, and of a core to read it; bytes and entries of it.
     """
 
-    connect: float = 10.0
-    idle: float = 30.0
-    whole: float = 300.0
-    reading: float = 30.0
+    connect_seconds: float = 10.0
+    idle_seconds: float = 30.0
+    whole_seconds: float = 300.0
+    reading_seconds: float = 30.0
     max_bytes: int = 256 << 20
     max_entries: int = 1_000_000
 
@@ -73,7 +73,7 @@ class DnsStream:
         except (OSError, UnicodeError) as error:
             cause = getattr(error, "strerror", None) or "it is not a host name"
             raise Unanswered(f"policy server {self.host} has no address ({cause})") from None
-        self._open.enter_context(self._cut.within(self._wait(self.limits.whole)))
+        self._open.enter_context(self._cut.within(self._wait(self.limits.whole_seconds)))
         try:
             self._socket = self._connected(found, where)
         except BaseException:
@@ -84,7 +84,7 @@ class DnsStream:
     def _connected(self, found: list[Any], where: str) -> socket.socket:
         refusal = None
         for family, kind, protocol, _name, address in found:
-            limit = self._wait(self.limits.connect)
+            limit = self._wait(self.limits.connect_seconds)
             one = socket.socket(family, kind, protocol)
             try:
                 one.settimeout(limit)
@@ -97,7 +97,8 @@ class DnsStream:
                 return one
         if isinstance(refusal, TimeoutError):
             raise Unanswered(
-                f"no TCP connection to {where} within {self.limits.connect:g} s", middlebox=True
+                f"no TCP connection to {where} within {self.limits.connect_seconds:g} s",
+                middlebox=True,
             )
         cause = refusal.strerror or str(refusal) if refusal else "no address"
         raise Unanswered(f"no TCP connection to {where} ({cause.lower()})")
@@ -115,7 +116,7 @@ class DnsStream:
     def send(self, query: bytes) -> None:
         """Send one message with its length in front."""
         assert self._socket is not None
-        self._socket.settimeout(self._wait(self.limits.idle))
+        self._socket.settimeout(self._wait(self.limits.idle_seconds))
         try:
             self._socket.sendall(len(query).to_bytes(_LENGTH, "big") + query)
         except OSError as error:
@@ -137,7 +138,7 @@ class DnsStream:
         assert self._socket is not None
         del self._buffer[: self._at]
         self._at = 0
-        self._socket.settimeout(self._wait(self.limits.idle))
+        self._socket.settimeout(self._wait(self.limits.idle_seconds))
         try:
             piece = self._socket.recv(_PIECE)
         except OSError as error:
@@ -164,9 +165,13 @@ class DnsStream:
             return Unanswered("it was interrupted because the manager is stopping", begun=True)
         if isinstance(error, TimeoutError) or self._cut.over:
             if self._cut.over or self.monotonic() >= self.deadline:
-                return Unanswered(f"{where} took longer than {self.limits.whole:g} s", begun=True)
+                return Unanswered(
+                    f"{where} took longer than {self.limits.whole_seconds:g} s", begun=True
+                )
             return Unanswered(
-                f"{where} sent nothing for {self.limits.idle:g} s", middlebox=True, begun=True
+                f"{where} sent nothing for {self.limits.idle_seconds:g} s",
+                middlebox=True,
+                begun=True,
             )
         return Unanswered(
             f"the connection to {where} was lost ({(error.strerror or str(error)).lower()})",
@@ -180,6 +185,6 @@ class DnsStream:
         left = self.deadline - self.monotonic()
         if left <= 0:
             raise Unanswered(
-                f"{self.host} port {self.port} took longer than {self.limits.whole:g} s"
+                f"{self.host} port {self.port} took longer than {self.limits.whole_seconds:g} s"
             )
         return min(seconds, left)

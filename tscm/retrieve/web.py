@@ -62,7 +62,7 @@ def read_web(
     for mark, name in (("etag", "If-None-Match"), ("modified", "If-Modified-Since")):
         if validators.get(mark):
             headers[name] = validators[mark]
-    timeout = httpx.Timeout(limits.idle, connect=limits.connect)
+    timeout = httpx.Timeout(limits.idle_seconds, connect=limits.connect_seconds)
     cut = CutOff()
     pause: float | None = None
     via: dict[str, None] = {}
@@ -120,10 +120,11 @@ def _in_words(error: Exception, limits: Limits) -> FeedFault:
 
     if isinstance(error, httpx.ConnectTimeout):
         return FeedFault(
-            f"no connection within {limits.connect:g} s", "check that this host can reach it"
+            f"no connection within {limits.connect_seconds:g} s",
+            "check that this host can reach it",
         )
     if isinstance(error, httpx.TimeoutException):
-        return FeedFault(f"it sent nothing for {limits.idle:g} s", "try again later")
+        return FeedFault(f"it sent nothing for {limits.idle_seconds:g} s", "try again later")
     cause = _PROGRAMMERS.sub("", str(error)) or "the connection was lost"
     cause = cause[0].lower() + cause[1:]
     if "certificate" in cause:
