@@ -38,10 +38,11 @@ def sender(number: int) -> str:
     return f"127.20.{number // 250}.{number % 250 + 1}"
 
 
-def make_root(root: Path, port: int, devices: int) -> None:
+def make_root(root: Path, port: int, metrics: int, devices: int) -> None:
     """Settings of a manager with so many devices, as `tsadmin add` stores them."""
-    place = (HostPort("127.0.0.1", port),)
-    layout, key = make_node(root, NodeSettings(listen=Listen(udp=place, tcp=place)))
+    place, watched = (HostPort("127.0.0.1", port),), (HostPort("127.0.0.1", metrics),)
+    listen = Listen(udp=place, tcp=place, metrics=watched)
+    layout, key = make_node(root, NodeSettings(listen=listen))
     for number in range(devices):
         named = evolve(FIRST, name=f"fw{number}", device=sender(number))
         write_device(layout, named, key)
@@ -54,6 +55,7 @@ class Running:
     pid: int
     root: Path
     port: int
+    metrics: int
     started_in: float
 
     def processes(self) -> dict[str, int]:
@@ -83,8 +85,8 @@ class Running:
 def manager(devices: int) -> Iterator[Running]:
     """`twistd -n tscm` with so many devices, until it says that it is ready."""
     root = Path(tempfile.mkdtemp(prefix="tscm-bench-"))
-    port = free_port()
-    make_root(root, port, devices)
+    port, metrics = free_port(), free_port()
+    make_root(root, port, metrics, devices)
     told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     told.bind(str(root / "told"))
     told.settimeout(120)
@@ -100,7 +102,7 @@ def manager(devices: int) -> Iterator[Running]:
     try:
         while b"READY=1" not in told.recv(4096):
             pass
-        yield Running(process.pid, root, port, time.monotonic() - began)
+        yield Running(process.pid, root, port, metrics, time.monotonic() - began)
     except TimeoutError:
         raise RuntimeError((root / "output").read_text("utf-8")) from None
     finally:

@@ -10,19 +10,22 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred
+from twisted.internet.inotify import INotify, INotifyError
+from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, capturedLogs, formatEvent
 
 from tests.manager.manager_process import Manager
 from tscm.devices.stored import stored_device
 from tscm.errors import DeviceChanged
 from tscm.manager.service import NodeService
-from tscm.manager.settings_watch import GONE_LOOKS
+from tscm.manager.settings_watch import FILES_PER_SECOND, GONE_LOOKS
 from tscm.operations.arguments import ChangedDevice, Device, Nothing
 from tscm.operations.call import Actor
 from tscm.operations.table.devices import CHANGE, REMOVE, VIEW
 from tscm.operations.table.listing import DEVICES
 from tscm.operations.table.policies import HISTORY
 from tscm.settings.device import DeviceSettings
+from tscm.settings.files import device_entries
 from tscm.settings.forward_target import READER
 from tscm.settings.layout import Layout
 from tscm.state import DeviceState
@@ -32,6 +35,10 @@ from tscm.wire.writing import as_json
 
 reactor: Any = installed
 FORWARD = {"syslog_forward": True, "forward_address": "127.0.0.1", "forward_port": 9}
+
+
+def asleep(seconds: float) -> Deferred[None]:
+    return deferLater(reactor, seconds)
 
 
 class Node:
@@ -279,3 +286,69 @@ async def test_a_key_that_is_brought_back_puts_its_devices_in_force(node: Node) 
     await node.look()
     assert node.service.faults == {}
     assert node.service.rooms["fw"].settings.send_logs
+
+
+@pytest_twisted.ensureDeferred
+async def test_files_are_looked_through_only_after_a_change_in_their_folder(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walks = 0
+
+    def counted(layout: Layout) -> Any:
+        nonlocal walks
+        walks += 1
+        return device_entries(layout)
+
+    monkeypatch.setattr("tscm.manager.settings_watch.device_entries", counted)
+    node.files.write_device("one", device="127.0.0.2")
+    node.start()
+    await node.look()  # the first one looks at all
+    walks = 0
+    await node.look(5)
+    assert walks == 0
+    node.files.write_device("two", device="127.0.0.3")
+    await node.look()
+    assert node.owner("127.0.0.3") == "two"
+    node.service.look_at_settings()
+    await node.look()
+    assert walks == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_a_link_leads_to_is_looked_at_although_the_kernel_does_not_tell(
+    node: Node, tmp_path: Path
+) -> None:
+    node.files.write_device("one", device="127.0.0.2")
+    file = node.files.layout.device_file("one")
+    elsewhere = tmp_path / "elsewhere.toml"
+    file.rename(elsewhere)
+    file.symlink_to(elsewhere)
+    node.start()
+    await node.look(2)
+    text = elsewhere.read_text().replace("127.0.0.2", "127.0.0.22")
+    elsewhere.write_text(text)
+    await asleep(2 / FILES_PER_SECOND)
+    await node.look()
+    assert node.owner("127.0.0.22") == "one"
+
+
+@pytest_twisted.ensureDeferred
+async def test_without_inotify_files_are_looked_at_in_turn(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> int:
+        raise INotifyError("no room")
+
+    monkeypatch.setattr(INotify, "watch", refused)
+    node.files.write_device("one", device="127.0.0.2")
+    node.start()
+    await node.look()
+    node.files.write_device("two", device="127.0.0.3")
+    await asleep(2 / FILES_PER_SECOND)
+    await node.look()
+    assert node.owner("127.0.0.3") == "two"
+    monkeypatch.undo()
+    await node.look(2)
+    node.files.layout.device_file("two").unlink()
+    await node.look(GONE_LOOKS)
+    assert node.owner("127.0.0.3") is None

@@ -262,14 +262,35 @@ def test_a_file_without_an_id_leaves_the_device_what_it_has(policies: Policies) 
 
 def test_a_copy_of_a_file_is_another_entry(policies: Policies) -> None:
     records = UpdateRecords(policies)
-    stored = ("fw", "copy")
+
+    def stored() -> tuple[str, ...]:
+        return ("fw", "copy")
+
     records.recognise(settings(entry=ENTRY), stored)
     copied = records.recognise(settings("copy", ENTRY), stored)
     assert copied != ENTRY
     assert records.recognise(settings("copy", ENTRY), stored) == copied
     assert records.recognise(settings(entry=ENTRY), stored) == ENTRY
-    renamed = ("new",)
-    assert records.recognise(settings("new", ENTRY), renamed) == ENTRY
+    assert records.recognise(settings("new", ENTRY), lambda: ("new",)) == ENTRY
+
+
+def test_a_start_with_many_devices_asks_for_their_names_only_where_a_file_is_a_copy(
+    policies: Policies,
+) -> None:
+    asked = 0
+
+    def stored() -> tuple[str, ...]:
+        nonlocal asked
+        asked += 1
+        return ("fw", "copy")
+
+    records = UpdateRecords(policies)
+    for _ in range(3):
+        records.recognise(settings(entry=ENTRY), stored)
+        records.recognise(settings("other"), stored)
+    assert asked == 0
+    records.recognise(settings("copy", ENTRY), stored)
+    assert asked == 1
 
 
 def test_the_file_of_a_device_tells_its_endpoint_in_one_way() -> None:

@@ -74,7 +74,7 @@ def node_on_files(
     def apply(before: DeviceSettings | None, settings: DeviceSettings) -> None:
         if before is None or layout.database.exists():
             with contextlib.suppress(TscmError), opened(store):
-                records().recognise(settings, device_names(layout))
+                records().recognise(settings, lambda: device_names(layout))
                 if before is not None:
                     records().settings_changed(before, settings)
 

@@ -22,6 +22,11 @@ class LagTrace:
     _samples: deque[tuple[int, float]] = field(factory=deque, init=False)
     _spacing: float = field(default=1.0, init=False)
 
+    @property
+    def waits(self) -> bool:
+        """Whether anything waited at the last question."""
+        return bool(self._samples)
+
     def note(self, end: int, now: float) -> None:
         """The log ends at *end* now."""
         samples = self._samples

@@ -200,7 +200,7 @@ class NodeService(Service):
             self.spool.lost_lines,
             lambda: balanced(parts(self.parts)),
         )
-        self.lags = ReaderLags(reactor, lambda: list(self.rooms), self.spool.positions)
+        self.lags = ReaderLags(reactor, self.spool.ends, self.spool.positions)
         self.publisher = PolicyPublisher(
             reactor, self.slow, self.layout, self._lists_published, lambda: self.store.opened
         )
@@ -227,7 +227,7 @@ class NodeService(Service):
         self.control = ControlService(
             reactor, self.layout, self.calls, lambda: delegates_of(self.node)
         )
-        self.files = SettingsWatch(self)
+        self.files = SettingsWatch(self, reactor)
         every = partial(PeriodicService, reactor)
         sample, again = self.lags.sample, self._open_store_again
         self._watch = every(WATCH_SECONDS, self.files.poll, "settings watch", WATCH_SECONDS)
@@ -381,6 +381,7 @@ class NodeService(Service):
         self._log.info(
             "SIGHUP received: re-reading the settings files; everything else keeps running"
         )
+        self.files.look_at_all()
         self._watch.run_soon()
 
     def _open_store(self) -> bool:
@@ -465,6 +466,7 @@ class NodeService(Service):
         await self._endings.end("spool", self.spool.stopService)
         await self._endings.end("quick threads", self.quick.stopService)
         await self._endings.end("watchdog", self.systemd.stopService)
+        self.files.stop()
         self.store.close()
         self.policy_lock.release()
         self.lock.release()

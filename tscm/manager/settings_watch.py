@@ -1,17 +1,20 @@
 """
 The watch over the settings files: what is edited by hand comes into force without a restart.
 
-A file with a fault leaves what there is in force, and the fault is shown.
+A file with a fault leaves what there is in force, and the fault is shown.  Where the kernel tells of changes in the
+folder, all files are looked at only after one, and each minute for what it does not tell of.
 """
 
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from attrs import define, evolve, field
 from twisted.logger import Logger
 
+from tscm.base.folder_watch import FolderWatch
+from tscm.base.schedule import in_slices
 from tscm.errors import (
     DeviceBeingRemoved,
     LogOpening,
@@ -36,8 +39,13 @@ from tscm.spool.service import SpoolService
 
 WATCH_SECONDS = 2.0
 GONE_LOOKS = 3
+WALK_SECONDS = 60.0
+"""How often all files are looked at where the kernel tells of changes: of a link's target or a bind mount it does not."""
+FILES_PER_SECOND = 500
+"""How many files a second are looked at where the kernel does not: half a percent of a core."""
 
 Signature = tuple[int, int, int]
+_GONE: Signature = (0, 0, 0)
 
 
 class InForce(Protocol):
@@ -76,19 +84,29 @@ class SettingsWatch:
     _log: ClassVar[Logger] = Logger()
 
     _service: InForce
+    _clock: Any
+    _folder: FolderWatch = field(init=False)
+    _walked_at: float = field(default=float("-inf"), init=False)
+    """When all files were last looked at, by the reactor's clock."""
+    _links: bool = field(default=False, init=False)
+    """Whether a file is a link: the kernel does not tell of what it leads to."""
     _seen: dict[str, Signature] = field(factory=dict, init=False)
     _refused: set[str] = field(factory=set, init=False)
     """Devices that the disk or another device did not let begin: tried again."""
     _sealed: set[str] = field(factory=set, init=False)
     """Devices whose secrets the key did not open."""
-    _key_seen: Signature = field(default=(0, 0, 0), init=False)
+    _key_seen: Signature = field(default=_GONE, init=False)
     _groups: dict[tuple[str, str], str] = field(factory=dict, init=False)
     """Which device has the groups of a prefix in a place."""
     _missing: dict[str, int] = field(factory=dict, init=False)
     """Looks since the file of a device that is in force was last seen."""
 
+    def __attrs_post_init__(self) -> None:
+        self._folder = FolderWatch(self._clock, self._service.layout.devices)
+
     def begin(self) -> None:
         """Put every device's file in force."""
+        self._folder.changed()  # from here on the kernel tells
         self._note_node_file()
         self._key_seen = _signature_of(self._service.layout.key)
         for name in device_names(self._service.layout):
@@ -159,31 +177,52 @@ class SettingsWatch:
     def _note_node_file(self) -> None:
         self._seen[""] = _signature_of(self._service.layout.settings_file)
 
+    def stop(self) -> None:
+        """Give back what the watch over the folder takes."""
+        self._folder.stop()
+
+    def look_at_all(self) -> None:
+        """Look at all files with the next look, whatever the kernel tells."""
+        self._walked_at = float("-inf")
+
     async def poll(self) -> None:
         """Put in force what has changed since the last look."""
-        entries = device_entries(self._service.layout)
-        names = sorted(entries)
         key = _signature_of(self._service.layout.key)
         key_changed, self._key_seen = key != self._key_seen, key
-        for name in names:
+        for name in sorted(self._refused | (self._sealed if key_changed else set())):
+            self._load(name)
+        changed, now = self._folder.changed(), self._clock.seconds()
+        told = self._folder.works and not self._links
+        if self._missing or (changed and told) or now >= self._walked_at + self._pause(told=told):
+            self._walked_at = now
+            await self._walk()
+        if self._seen.get("") != _signature_of(self._service.layout.settings_file):
+            self._note_node_file()
+            self._look_at_node()
+
+    def _pause(self, *, told: bool) -> float:
+        return WALK_SECONDS if told else max(0.0, len(self._seen) / FILES_PER_SECOND)
+
+    async def _walk(self) -> None:
+        """Look at every file, in slices: with thousands of them that takes many milliseconds."""
+        entries = device_entries(self._service.layout)
+        names = sorted(entries)
+        self._links = any(entry.is_symlink() for entry in entries.values())
+        async for name in in_slices(self._clock, names):
             signature = _signature_of(entries[name])
-            if self._seen.get(name) != signature:
+            if signature != _GONE and self._seen.get(name) != signature:
                 self._seen[name] = signature
                 self._log.info(
                     "the settings of {device} are new or have changed: they are read", device=name
                 )
-                self._load(name)
-            elif name in self._refused or (key_changed and name in self._sealed):
                 self._load(name)
         for name in self._gone(names):
             self._log.info("the settings of {device} were removed", device=name)
             await self._service.stop_device(name)
         for name in self._service.faults.keys() - self._service.rooms.keys() - {"", *names}:
             del self._service.faults[name]  # its file, which never came into force, is gone
+            self._refused.discard(name)
             self._service.spool.close_device(name)
-        if self._seen.get("") != _signature_of(self._service.layout.settings_file):
-            self._note_node_file()
-            self._look_at_node()
 
     def _gone(self, names: Iterable[str]) -> list[str]:
         """
@@ -251,5 +290,5 @@ def _signature_of(file: "Path | os.DirEntry[str]") -> Signature:
     try:
         found = file.stat()
     except OSError:
-        return (0, 0, 0)
+        return _GONE
     return (found.st_mtime_ns, found.st_size, found.st_ino)

@@ -62,7 +62,7 @@ def device_entries(layout: Layout) -> dict[str, "os.DirEntry[str]"]:
         return {}
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1 << 16)  # more than there are devices, or none would be found in it
 def _nickname_of(file: str) -> str:
     """Whose settings a file of that name holds; empty where it is none of ours."""
     stem, dot, suffix = file.rpartition(".")

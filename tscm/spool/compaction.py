@@ -12,8 +12,10 @@ from typing import ClassVar
 
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from tscm.base.schedule import in_slices
 from tscm.base.threads import Threads
 from tscm.spool.catalogue import CHECKED, COMPRESSED, DAMAGED, DELETED, LOST, Segment
 from tscm.spool.compress import Workbench
@@ -136,6 +138,7 @@ class Compactor:
     _disk: Disk
     _threads: Threads
     _compress: bool
+    _clock: IReactorTime
     _seen: dict[str, tuple[int, int, int]] = field(factory=dict, init=False)
     """Per log, how it stood when nothing was left to do."""
 
@@ -144,7 +147,7 @@ class Compactor:
         One pass, in slices that keep the reactor thread for less than a few milliseconds.
         """
         left = _PASS_BYTES
-        while left > 0 and (chosen := self._slice(logs)):
+        while left > 0 and (chosen := await self._slice(logs)):
             jobs = [job for _, job in chosen]
             done: Deferred[list[Looked | OSError]] = self._threads.run(do_jobs, self._disk, jobs)
             results = list(zip(chosen, await done, strict=True))
@@ -191,12 +194,13 @@ class Compactor:
             return
         catalogue.change(number, segment.with_crc(crc).with_flag(COMPRESSED))
 
-    def _slice(self, logs: Sequence[DeviceLog]) -> list[tuple[DeviceLog, CompactionJob]]:
+    async def _slice(self, logs: Sequence[DeviceLog]) -> list[tuple[DeviceLog, CompactionJob]]:
         chosen: list[tuple[DeviceLog, CompactionJob]] = []
-        for log in logs:
+        async for log in in_slices(self._clock, logs):
             if len(chosen) >= _SLICE_SEGMENTS:
                 break
-            chosen += [(log, job) for job in self._choose(log)]
+            if not log.closed:
+                chosen += [(log, job) for job in self._choose(log)]
         return chosen
 
     def _choose(self, log: DeviceLog) -> list[CompactionJob]:

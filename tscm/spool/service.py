@@ -123,7 +123,7 @@ class SpoolService(MultiService):
             self._devices,
             lambda: {*self._devices, *self._openings.lines()},
         )
-        self._compactor = Compactor(self.disk, self.threads, self.bounds.compress)
+        self._compactor = Compactor(self.disk, self.threads, self.bounds.compress, self.clock)
         looking = PeriodicService(
             self.clock, _LOOK_SECONDS, self.look_at_files, "check of live logs", _LOOK_SECONDS
         )
@@ -398,6 +398,10 @@ class SpoolService(MultiService):
     def readers(self, device: str) -> list[str]:
         """Readers that have a position in the device's log, whether anyone uses them or not."""
         return sorted(self._device(device).readers)
+
+    def ends(self) -> dict[str, int]:
+        """Where each open log ends."""
+        return {name: log.live.end for name, log in self._devices.items()}
 
     def positions(self, device: str) -> tuple[int, dict[str, int]]:
         """Where the device's log ends and where each reader is: cheap, touches no disk."""

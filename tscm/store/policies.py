@@ -342,6 +342,18 @@ class Policies:
         with self._store.transaction() as cursor:
             return dict(cursor.execute("SELECT device, entry FROM entries").fetchall())
 
+    def entry(self, device: str) -> str | None:
+        """The permanent id of a device's entry; None where it has none."""
+        with self._store.transaction() as cursor:
+            row = cursor.execute("SELECT entry FROM entries WHERE device = ?", (device,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def holders(self, entry: str) -> set[str]:
+        """Nicknames that have this permanent id; also some that are gone from the disk."""
+        with self._store.transaction() as cursor:
+            rows = cursor.execute("SELECT device FROM entries WHERE entry = ?", (entry,))
+            return {str(device) for (device,) in rows}
+
     def keep_entry(self, device: str, entry: str) -> None:
         """Remember the permanent id of a device's entry."""
         with self._store.transaction() as cursor:

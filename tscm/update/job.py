@@ -50,8 +50,15 @@ class Seen:
     layout: str
 
 
+Stored = Callable[[], Collection[str] | None]
+"""Names of the devices that have a file; None where nobody knows."""
 Claimed = Callable[[DeviceSettings, Seen, LookUp], tuple[str, str] | None]
 """Another device that is the firewall which was seen, with the same prefix, and by what that is known.  Blocks."""
+
+
+def nobody_knows() -> None:
+    """For who has no folder of settings."""
+    return
 
 
 def unclaimed(_: DeviceSettings, __: Seen, ___: LookUp, /) -> None:

@@ -23,7 +23,7 @@ from tscm.update.alert import Alert, said
 from tscm.update.answers import History
 from tscm.update.figures import ACTS, InForce, Result, UpdateFigures, UpdateRecord
 from tscm.update.hold import Hold
-from tscm.update.job import UpdateJob
+from tscm.update.job import Stored, UpdateJob, nobody_knows
 from tscm.update.known_name import KnownName
 from tscm.update.memory import DeviceMemory
 from tscm.update.outcome import UpdateOutcome
@@ -169,19 +169,20 @@ class UpdateRecords:
         self._shown.pop(name, None)
         self._policies.forget(name)
 
-    def recognise(self, settings: DeviceSettings, stored: Collection[str] | None = None) -> str:
+    def recognise(self, settings: DeviceSettings, stored: Stored = nobody_knows) -> str:
         """
         The permanent id of a device's entry, made where it has none.
 
         Where its file has another id than was known, it is a new device of that name: what is kept of
         the old one is forgotten.  A file without an id leaves the device the one it has; so does one
         with the id of another that is among the *stored*, of whose file it is a copy.
+
+        Asked of each device at a start: costs the same however many there are, unless a file is a copy.
         """
         name, told = settings.name, settings.entry
-        known = self._policies.entries()
-        if told in self._others(name, known, stored):
+        if told is not None and self._is_copied(name, told, stored):
             told = None
-        present = known.get(name)
+        present = self._policies.entry(name)
         if present is not None and told in {None, present}:
             return present
         if present is not None:
@@ -189,6 +190,11 @@ class UpdateRecords:
         entry = told or new_entry()
         self._policies.keep_entry(name, entry)
         return entry
+
+    def _is_copied(self, name: str, entry: str, stored: Stored) -> bool:
+        """Whether another device that has a file has that id."""
+        holders = self._policies.holders(entry) - {name}
+        return bool(holders) and ((known := stored()) is None or not holders.isdisjoint(known))
 
     @staticmethod
     def _others(
@@ -217,7 +223,7 @@ class UpdateRecords:
     def with_history(self, job: UpdateJob, stored: Collection[str] | None = None) -> UpdateJob:
         """*job* with what is known from earlier runs; *stored* are the devices that have a file, if known."""
         name = job.settings.name
-        entry = self.recognise(job.settings, stored)
+        entry = self.recognise(job.settings, lambda: stored)
         return evolve(
             self.with_lists(job),
             installation=self._policies.installation(),

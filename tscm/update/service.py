@@ -161,7 +161,7 @@ class UpdateService(Service):
         """Forget what is kept of an older device of that name."""
         if self._records.fault is None:
             with suppress(TscmError):  # looked at again before each run
-                self._records.recognise(settings, self._ways.stored())
+                self._records.recognise(settings, self._ways.stored)
 
     def note_serial(self, name: str, who: Identity) -> None:
         """Keep the serial number that a check of the device was told, where anything can be kept."""

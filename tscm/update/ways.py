@@ -4,7 +4,7 @@ The ordinary ways to the outside, for those who wire the room into a process.
 
 import socket
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,16 @@ from tscm.kinds.kind import kind_of
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
-from tscm.update.job import AskedAt, Claimed, Fetch, Opener, never_asked, unclaimed
+from tscm.update.job import (
+    AskedAt,
+    Claimed,
+    Fetch,
+    Opener,
+    Stored,
+    never_asked,
+    nobody_knows,
+    unclaimed,
+)
 from tscm.update.lookups import LookUps, Resolve
 
 if TYPE_CHECKING:
@@ -42,8 +51,7 @@ class Gateways:
     """Given a device's name, what was seen hitting there lately; None where nothing is known."""
     published: Path | None = None
     """Where lists are published for firewalls that pull them."""
-    stored: Callable[[], Collection[str] | None] = lambda: None
-    """Names of the devices that have a file; None where nobody knows."""
+    stored: Stored = nobody_knows
 
 
 def default_gateways(layout: Layout) -> Gateways:
