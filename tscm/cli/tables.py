@@ -1,17 +1,19 @@
 """
-Tables by rich, in which nothing that a sender chose can act as markup or on the terminal.
+Tables in which nothing that a sender chose can act as markup or on the terminal.
 
-On a terminal they fit its width; in a pipe they are as wide as their content needs.
+On a terminal rich makes them fit its width.  In a pipe, and with very many rows, they are as wide as their content
+needs, and made here: rich takes half a millisecond a row, and longer to import than the manager takes to answer.
 """
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tscm.cli import say
 from tscm.printable import visible
 
-_PIPE_COLUMNS = 4096
+_RICH_ROWS = 500
+"""A terminal that is given more rows than these has its tables as wide as they are."""
 _WORD = 40
 """A longer word, as a path or a fingerprint, may be broken."""
 _GAP = 2
@@ -26,27 +28,31 @@ def show_table(
     heads: Sequence[str],
     rows: Iterable[Sequence[Any]],
     title: str = "",
-    columns: int = _PIPE_COLUMNS,
+    columns: int | None = None,
 ) -> None:
     """
-    A table with a row for each thing; numbers stand to the right.  *columns*: the width where there is no terminal.
+    A table with a row for each thing; numbers stand to the right.  *columns*: as on a
+    terminal that wide.
 
     On a terminal too narrow for its words every row becomes a list of pairs.
     """
+    given = [list(row) for row in rows]
+    lines = [[cell_text(cell) for cell in row] for row in given]
+    numeric = [any(_is_number(row[at]) for row in given) for at in range(len(heads))]
+    if title:
+        say.plain(title)
+    if (columns is None and not sys.stdout.isatty()) or len(lines) > _RICH_ROWS:
+        say.plain("\n".join(_laid_out(heads, lines, numeric)))
+        return
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    given = [list(row) for row in rows]
-    lines = [[cell_text(cell) for cell in row] for row in given]
-    numeric = [any(_is_number(row[at]) for row in given) for at in range(len(heads))]
     console = _console(columns)
-    if title:
-        say.plain(title)
     widths = _widths(heads, lines, console.width)
     if widths is None:
         for line in lines:
-            show_pairs(zip(heads, line, strict=True))
+            show_pairs(zip(heads, line, strict=True), columns=columns)
             say.plain("")
         return
     table = Table(
@@ -60,22 +66,61 @@ def show_table(
         )
     for line in lines:
         table.add_row(*map(Text, line))
-    _print(console, table)
+    console.print(table)
 
 
-def show_pairs(pairs: Iterable[tuple[str, Any]], title: str = "") -> None:
-    """Names and values, one pair a line."""
+def _laid_out(
+    heads: Sequence[str], lines: Sequence[Sequence[str]], numeric: Sequence[bool]
+) -> Iterator[str]:
+    """The lines of a table as wide as its content; a row of which nothing is seen is left out."""
+    columns = zip(heads, *lines, strict=True)
+    widths = [max(map(cell_width, column)) for column in columns]
+    for number, line in enumerate((heads, *lines)):
+        text = "".join(
+            " " * _GAP + _padded(cell, width, right=right)
+            for cell, width, right in zip(line, widths, numeric, strict=True)
+        )[_GAP - 1 :].rstrip()
+        if text:
+            yield text
+        if not number:
+            yield " " + "─" * (sum(widths) + _GAP * (len(widths) - 1))
+
+
+def _padded(text: str, width: int, *, right: bool = False) -> str:
+    blanks = " " * (width - cell_width(text))
+    return blanks + text if right else text + blanks
+
+
+def cell_width(text: str) -> int:
+    """Places that *text* takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def show_pairs(
+    pairs: Iterable[tuple[str, Any]], title: str = "", columns: int | None = None
+) -> None:
+    """Names and values, one pair a line; *columns* as for `show_table`."""
+    given = [(visible(name), cell_text(value)) for name, value in pairs]
+    if title:
+        say.plain(title)
+    if columns is None and not sys.stdout.isatty():
+        widest = max((cell_width(name) for name, _ in given), default=0)
+        said = [f" {_padded(name, widest)}  {value}".rstrip() for name, value in given]
+        say.plain("\n".join(line for line in said if line))
+        return
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in pairs:
-        table.add_row(Text(visible(name), style="bold"), Text(cell_text(value)))
-    if title:
-        say.plain(title)
-    _print(_console(), table)
+    for name, text in given:
+        table.add_row(Text(name, style="bold"), Text(text))
+    _console(columns).print(table)
 
 
 def cell_text(value: Any) -> str:
@@ -103,14 +148,12 @@ def _widths(
 
     rich alone would break a name in two to spare the blanks of a sentence beside it.
     """
-    from rich.cells import cell_len
-
     columns = [[head, *(line[at] for line in lines)] for at, head in enumerate(heads)]
     widths = [
-        min(_WORD, max(cell_len(word) for text in column for word in (text.split() or [""])))
+        min(_WORD, max(cell_width(word) for text in column for word in (text.split() or [""])))
         for column in columns
     ]
-    wishes = [max(map(cell_len, column)) for column in columns]
+    wishes = [max(map(cell_width, column)) for column in columns]
     spare = room - sum(widths) - _GAP * len(widths)
     if spare < 0:
         return None
@@ -127,18 +170,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _console(columns: int = _PIPE_COLUMNS) -> Any:
+def _console(columns: int | None) -> Any:
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else columns
-    return Console(highlight=False, markup=False, emoji=False, width=width)
-
-
-def _print(console: Any, table: Any) -> None:
-    if sys.stdout.isatty():
-        console.print(table)
-        return
-    with console.capture() as captured:
-        console.print(table)
-    lines = [line.rstrip() for line in captured.get().splitlines()]
-    say.plain("\n".join(line for line in lines if line))
+    return Console(highlight=False, markup=False, emoji=False, width=columns)
