@@ -117,7 +117,7 @@ class World:
         )
         return IntakeCounts(listeners={"udp": one})
 
-    def check(self) -> Balance:
+    async def check(self) -> Balance:
         return balance(self.figures(), {}, book=evolve(self.keeper.book(), clean=False))
 
     def come(self, stored: int, unknown: int = 0) -> None:

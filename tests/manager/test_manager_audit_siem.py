@@ -16,7 +16,8 @@ from tests.waiting import PATIENCE_SECONDS
 from tscm.demo.siem import Siem
 from tscm.forward.figures import ForwardFigures
 from tscm.manager import health
-from tscm.manager.node import balanced, parts
+from tscm.manager.balances import balanced
+from tscm.manager.node import parts
 from tscm.manager.own_syslog import Origin, audit_message
 from tscm.manager.service import NodeService
 from tscm.settings.layout import Layout
@@ -146,7 +147,7 @@ async def test_entries_come_once_and_in_order_over_outages_and_restarts(site: Si
         node.store.fault = StoreUnusable("tscm.db", "disk I/O error")
         node.audit.keep(entry("sixth"))
         await site.until(lambda: "sixth" in site.sent)
-        whole = balanced(parts(node.parts))
+        whole = await balanced(node.parts)
         assert whole.balanced
         assert (whole.devices, whole.orphans) == ({}, ())
         assert site.target(node).failures == 0

@@ -309,7 +309,7 @@ async def test_files_are_looked_through_only_after_a_change_in_their_folder(
     node.files.write_device("two", device="127.0.0.3")
     await node.look()
     assert node.owner("127.0.0.3") == "two"
-    node.service.look_at_settings()
+    node.service.reload_settings()
     await node.look()
     assert walks == 2
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.doctor.doctor_world import HERE, World
 from tscm.base.clock import told_time
@@ -149,7 +150,8 @@ def value(page: Watched, name: str, **labels: str) -> float:
     found = [
         sample.value
         for family in families(page)
-        for sample in family.samples
+        for read in text_string_to_metric_families(family.text())
+        for sample in read.samples
         if sample.name == name and labels.items() <= sample.labels.items()
     ]
     assert len(found) < 2, (name, labels)

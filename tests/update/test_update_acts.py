@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from prometheus_client.parser import text_string_to_metric_families
 from twisted.python.failure import Failure
 
 from tests.update.test_update_service import Bench, bench, ignore, result
@@ -68,7 +69,8 @@ def metric(bench: Bench, name: str) -> list[float]:
         sample.value
         for family in families(everything)
         if family.name == name
-        for sample in family.samples
+        for read in text_string_to_metric_families(family.text())
+        for sample in read.samples
     ]
 
 

@@ -10,14 +10,14 @@ goes on, for a push must end.  With `?detach=yes` the answer is the job itself, 
 import grp
 import json
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, ClassVar
 
 import attrs
 from attrs import define, field
 from klein import Klein
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorFromThreads, IReactorUNIX
 from twisted.logger import Logger
@@ -28,6 +28,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from tscm import __version__
 from tscm.errors import ControlUnavailable, TscmError
+from tscm.faces.answer_bytes import answer_bytes
 from tscm.faces.backend import VERSION
 from tscm.faces.control_site import USAGE, ControlSite
 from tscm.faces.peer import actor_of
@@ -103,12 +104,13 @@ class _Wire:
         if error.exit_status == USAGE and not self._request.startedWriting and not self._gone:
             self._request.setResponseCode(400)
 
-    async def end(self, last: Json) -> None:
+    async def end(self, last: bytes) -> None:
         """The last line; progress that was reported before stands in the same queue before it."""
         told: Deferred[None] = Deferred()
         self._reactor.callFromThread(told.callback, None)
         await told
-        self.send(last)
+        if not self._gone and not self._over:
+            self._request.write(last + b"\n")
         self._over = True
 
 
@@ -136,8 +138,8 @@ class ControlInterface:
         told(self._no_such_call)  # type: ignore[arg-type]  # klein takes a bound method too
 
     def _route(self, operation: Operation[Any, Any]) -> Callable[..., Any]:
-        def short(request: Request, **parts: str) -> bytes:
-            return self._short(request, operation, parts)
+        def short(request: Request, **parts: str) -> Deferred[bytes]:
+            return Deferred.fromCoroutine(self._short(request, operation, parts))
 
         def long(request: Request, **parts: str) -> Deferred[None]:
             return self._long(request, operation, parts)
@@ -163,16 +165,20 @@ class ControlInterface:
         assert request.content is not None
         return read_args(operation, parts, read_body(request.content.read()))
 
-    def _short(self, request: Request, operation: Operation[Any, Any], parts: Json) -> bytes:
+    async def _short(self, request: Request, operation: Operation[Any, Any], parts: Json) -> bytes:
         _head(request, b"application/json")
         try:
             args = self._args(request, operation, parts)
             actor = actor_of(request, self._delegates())
             answer = self._calls.answer_at_once(operation, args, actor)
-            return json.dumps(_plain(answer)).encode()
+            if isinstance(answer, Coroutine):  # in slices
+                answer = await answer
+            return await answer_bytes(self._reactor, answer)
         except TscmError as error:
             request.setResponseCode(400 if isinstance(error, RequestFaulty) else 409)
             return json.dumps({"error": error_json(error)}).encode()
+        except CancelledError:  # who asked has gone
+            raise
         except Exception as error:  # noqa: BLE001 - the end of a call: logged and told
             self._log.failure("control request failed")
             request.setResponseCode(http.INTERNAL_SERVER_ERROR)
@@ -186,14 +192,14 @@ class ControlInterface:
 
         async def run() -> None:
             try:
-                last = {"result": _plain(await self._answer(wire, request, operation, parts))}
-                json.dumps(last)
+                answer = await self._answer(wire, request, operation, parts)
+                last = b'{"result": ' + await answer_bytes(self._reactor, answer) + b"}"
             except TscmError as error:
                 wire.refuse(error)
-                last = {"error": error_json(error)}
+                last = json.dumps({"error": error_json(error)}).encode()
             except Exception as error:  # noqa: BLE001 - the end of a call: logged and told
                 self._log.failure("control request failed")
-                last = {"error": error_json(error)}
+                last = json.dumps({"error": error_json(error)}).encode()
             await wire.end(last)
 
         # Klein cancels what it is given when the client goes away; the work itself goes on
@@ -232,11 +238,6 @@ class ControlInterface:
 def _head(request: Request, kind: bytes) -> None:
     request.setHeader(b"content-type", kind)
     request.setHeader(VERSION.encode(), __version__.encode())
-
-
-def _plain(answer: Any) -> Any:
-    """An answer as JSON; one that is JSON already may be large, and is not gone through."""
-    return answer if isinstance(answer, dict) else as_json(answer)
 
 
 def _query_of(request: Request) -> dict[str, list[str]]:

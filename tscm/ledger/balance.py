@@ -78,13 +78,23 @@ def _differences(found: Balance) -> Iterator[int]:
         yield from (one.difference for one in found.book.listeners.values())
 
 
-def together(whole: Balance, one: Balance) -> Balance:
-    """The balance of the node with that of *one* of its devices."""
-    return evolve(
-        whole,
-        devices={**whole.devices, **one.devices},
-        balanced=whole.balanced and one.balanced,
+def balance_of(name: str, log: LogFigures, intake: DeviceIntake | None) -> Balance:
+    """The balance of one device alone: its log, and what the listeners stored in that."""
+    return balance(
+        IntakeCounts(devices={} if intake is None else {name: intake}), {name: log}, name
     )
+
+
+def is_balanced(log: LogFigures, intake: DeviceIntake | None) -> bool:
+    """Whether that balance holds: for a page about thousands of devices."""
+    told = 0 if intake is None else intake.stored
+    return log.appended_lines == told and not any(one.difference for one in log.readers.values())
+
+
+def together(whole: Balance, devices: Mapping[str, DeviceBalance]) -> Balance:
+    """The balance of the node with those of *devices*."""
+    found = evolve(whole, devices={**whole.devices, **devices})
+    return evolve(found, balanced=not any(_differences(found)))
 
 
 def differences_of(balance: Balance) -> list[str]:

@@ -2,7 +2,7 @@
 The ledger's keeper: notes the listeners' counts now and then, and checks the balance on its own.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -58,7 +58,7 @@ class LedgerKeeper(MultiService):
     _strangers: Callable[[], Mapping[str, int]]
     _logs: Callable[[], Mapping[str, int]]
     _lost: Callable[[], Mapping[str, int]]
-    _balance: Callable[[], Balance]
+    _balance: Callable[[], Awaitable[Balance]]
     fault: str = field(default="", init=False)
     """Why the book cannot be written."""
     unbalanced: str = field(default="", init=False)
@@ -219,7 +219,7 @@ class LedgerKeeper(MultiService):
         self.fault = f"cannot write the ledger: {error}"
 
     async def _check(self) -> None:
-        self.update_alarm(self._balance())
+        self.update_alarm(await self._balance())
 
     def update_alarm(self, balance: Balance) -> None:
         """Raise or lower the alarm by what a balance says."""

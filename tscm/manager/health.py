@@ -7,14 +7,14 @@ from pathlib import Path
 
 from tscm.base.clock import wall_seconds
 from tscm.base.schedule import in_slices
-from tscm.intake.figures import IntakeCounts, IntakeFigures, StreamFigures
+from tscm.intake.figures import IntakeFigures, StreamFigures
 from tscm.intake.turned_away import recent_faults
-from tscm.ledger.balance import balance, together
-from tscm.ledger.figures import Balance
+from tscm.ledger.balance import balance, balance_of, is_balanced, together
+from tscm.ledger.figures import DeviceBalance
+from tscm.manager.consumers import DeviceConsumers
 from tscm.manager.node import Node, parts, updates
 from tscm.operations.rows import row
 from tscm.plural import many
-from tscm.spool.figures import LogFigures
 from tscm.standing import Verdict, is_unchecked, off_words
 from tscm.state import NodeFigures, Watched, WatchedDevice
 
@@ -30,9 +30,9 @@ async def figures(node: Node) -> Watched:
     intake = manager.intake.figures()
     whole = balance(intake, {}).balanced
     devices: dict[str, WatchedDevice] = {}
-    async for name, log, found in _balances(node):
-        whole = whole and found.balanced
-        device = manager.devices[name]
+    async for name, device in _devices(node):
+        log = manager.spool.figures(name, look=False)
+        whole = whole and is_balanced(log, manager.intake.device_figures(name))
         forward = device.forward_figures()
         devices[name] = WatchedDevice(
             policy=updates(node).figures(name),
@@ -75,12 +75,15 @@ async def wrong(node: Node) -> list[str]:
     figures = manager.intake.figures()
     present = {name: one for name, one in figures.devices.items() if name in manager.devices}
     found += recent_faults(present, wall_seconds(node.clock))
-    whole = balance(figures, {})
-    async for name, log, one in _balances(node):
+    unbalanced: dict[str, DeviceBalance] = {}
+    async for name, _ in _devices(node):
+        log, mine = manager.spool.figures(name, look=False), manager.intake.device_figures(name)
         if log.fault:
             found.append(f"log of {name}: {log.fault}")
         found += _unprotected(node, name)
-        whole = together(whole, one)
+        if not is_balanced(log, mine):
+            unbalanced |= balance_of(name, log, mine).devices
+    whole = together(balance(figures, {}), unbalanced)
     manager.bookkeeper.update_alarm(whole)
     if not whole.balanced:
         found.append("the ledger does not balance; see `tsadmin ledger`")
@@ -99,14 +102,13 @@ async def noted(node: Node) -> list[str]:
     """
     manager, now = parts(node), wall_seconds(node.clock)
     found: list[str] = []
-    async for name in in_slices(node.clock, sorted(manager.devices)):
-        if name in manager.devices:  # it may have been removed since
-            one = row(node, name)
-            if one.verdict not in _GOOD:
-                found.append(f"{one.verdict}: {name}: {'; '.join(one.causes)}")
-            if one.cut:
-                entries = many(one.cut, "entry", "entries")
-                found.append(f"{one.verdict}: {name}: {entries} cut to fit Max Policy Size")
+    async for name, _ in _devices(node):
+        one = row(node, name)
+        if one.verdict not in _GOOD:
+            found.append(f"{one.verdict}: {name}: {'; '.join(one.causes)}")
+        if one.cut:
+            entries = many(one.cut, "entry", "entries")
+            found.append(f"{one.verdict}: {name}: {entries} cut to fit Max Policy Size")
     for target in manager.audit_targets():
         if target.failures:
             found.append(f"warning: the audit: {target.sentence}")
@@ -152,15 +154,12 @@ def _unprotected(node: Node, name: str) -> list[str]:
     ]
 
 
-async def _balances(node: Node) -> AsyncIterator[tuple[str, LogFigures, Balance]]:
-    """Name, figures of the log and balance of each device, in slices of the reactor's time."""
-    manager = parts(node)
-    async for name in in_slices(node.clock, sorted(manager.devices)):
-        if name in manager.devices:  # it may have been removed since
-            log = manager.spool.figures(name)
-            mine = manager.intake.device_figures(name)
-            intake = IntakeCounts(devices={} if mine is None else {name: mine})
-            yield name, log, balance(intake, {name: log}, name)
+async def _devices(node: Node) -> AsyncIterator[tuple[str, DeviceConsumers]]:
+    """Each device in force, in slices of the reactor's time."""
+    devices = parts(node).devices
+    async for name in in_slices(node.clock, sorted(devices)):
+        if name in devices:  # it may have been removed since
+            yield name, devices[name]
 
 
 def _bytes_of(file: Path) -> int | None:

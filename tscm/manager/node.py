@@ -12,7 +12,7 @@ from attrs import define, field, frozen
 from tscm.devices.reach import NETWORK, Reach
 from tscm.errors import TscmError
 from tscm.events.shared_table import SharedTable
-from tscm.model import Identity, OwnReader
+from tscm.model import Identity
 from tscm.operations.jobs import Jobs
 from tscm.settings.layout import Layout
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from tscm.forward.figures import ForwardFigures
     from tscm.intake.senders import SenderTable
     from tscm.intake.service import IntakeService
-    from tscm.ledger.figures import Balance
     from tscm.ledger.keeper import LedgerKeeper
     from tscm.manager.consumers import DeviceConsumers
     from tscm.manager.lag import ReaderLags
@@ -144,20 +143,3 @@ def updates(node: Node) -> "UpdateService":
     if node.updates is None:
         raise ManagerDown("this call")
     return node.updates
-
-
-def balanced(manager: Manager, only: str | None = None) -> "Balance":
-    """The balance of what is open now, over all starts."""
-    from tscm.ledger.balance import balance
-
-    names = sorted(manager.devices) if only is None else [only]
-    return balance(
-        manager.intake.counts(),
-        {name: manager.spool.figures(name) for name in names},
-        only,
-        users={name: manager.devices[name].users for name in names},
-        set_aside={name: manager.devices[name].rejected_counts for name in names},
-        book=manager.bookkeeper.book() if only is None else None,
-        orphans=manager.spool.orphans() if only is None else (),
-        unread={name: {OwnReader.EVENTS: manager.events.unread(name)} for name in names},
-    )

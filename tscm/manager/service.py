@@ -42,12 +42,13 @@ from tscm.manager.alarm_channels import notifying
 from tscm.manager.audit_forward import AuditForward
 from tscm.manager.audit_trail import EXPIRY_SECONDS, AuditTrail
 from tscm.manager.backups import BackupService
+from tscm.manager.balances import balanced
 from tscm.manager.consumers import DeviceConsumers
 from tscm.manager.embedded import Embedded, delegates_of, embedded_services
 from tscm.manager.endings import Endings
 from tscm.manager.lag import LOOK_SECONDS, ReaderLags
 from tscm.manager.log_consumers import DROP, EVENTS
-from tscm.manager.node import Manager, Node, balanced, parts
+from tscm.manager.node import Manager, Node
 from tscm.manager.settings_watch import WATCH_SECONDS, SettingsWatch
 from tscm.metrics.pages import WatchService
 from tscm.operations.calls import Calls
@@ -198,7 +199,7 @@ class NodeService(Service):
             self.senders.strangers.counts,
             self.spool.stored_lines,
             self.spool.lost_lines,
-            lambda: balanced(parts(self.parts)),
+            lambda: balanced(self.parts, look=False),
         )
         self.lags = ReaderLags(reactor, self.spool.ends, self.spool.positions)
         self.publisher = PolicyPublisher(

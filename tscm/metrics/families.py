@@ -5,24 +5,31 @@ Pure: from figures to families, one at a time, so that whoever writes them out m
 """
 
 from collections.abc import Callable, Iterable, Mapping
-
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from functools import partial
 
 from tscm.channels.figures import AlarmFigures
 from tscm.forward.figures import ForwardState
 from tscm.intake.figures import IntakeFigures, StreamFigures, kernel_drops
+from tscm.metrics.family import Family
 from tscm.services.figures import KeptUploads, LogServiceFigures
 from tscm.spool.figures import ReaderFigures
 from tscm.state import Watched, WatchedDevice
 from tscm.update.figures import UpdateCounts
 
+_counter = partial(Family, kind="counter")
 
-def families(figures: Watched) -> Iterable[Metric]:
+
+def families(figures: Watched) -> Iterable[Family]:
     """All families, one at a time."""
+    yield from of_devices(figures.devices, figures.now)
+    yield from of_node(figures)
+
+
+def of_node(figures: Watched) -> Iterable[Family]:
+    """Those of the manager as a whole."""
     yield from _intake(figures.intake, figures.now)
     if figures.uploads is not None:
         yield from _uploads(figures.uploads)
-    yield from _devices(figures.devices, figures.now)
     node = figures.node
     yield _one(
         "tscm_started_at_seconds",
@@ -49,16 +56,14 @@ def families(figures: Watched) -> Iterable[Metric]:
     )
 
 
-def _one(name: str, about: str, value: float) -> Metric:
-    family = GaugeMetricFamily(name, about)
+def _one(name: str, about: str, value: float) -> Family:
+    family = Family(name, about)
     family.add_metric([], value)
     return family
 
 
-def _alarms(figures: AlarmFigures) -> Iterable[Metric]:
-    raised = GaugeMetricFamily(
-        "tscm_alarms_open", "Open alarms that are not muted.", labels=["severity"]
-    )
+def _alarms(figures: AlarmFigures) -> Iterable[Family]:
+    raised = Family("tscm_alarms_open", "Open alarms that are not muted.", labels=["severity"])
     for severity, count in figures.open.items():
         raised.add_metric([severity], count)
     yield raised
@@ -68,7 +73,7 @@ def _alarms(figures: AlarmFigures) -> Iterable[Metric]:
         "Time at which the alarms were last evaluated, in seconds since the epoch.",
         figures.looked_at,
     )
-    messages = CounterMetricFamily(
+    messages = _counter(
         "tscm_alarm_messages",
         "Messages of alarms: sent, tries that failed, and messages that were given up.",
         labels=["channel", "outcome"],
@@ -83,24 +88,20 @@ def _alarms(figures: AlarmFigures) -> Iterable[Metric]:
         yield _one("tscm_heartbeat_timestamp_seconds", about, figures.heartbeat_at)
 
 
-def _intake(figures: IntakeFigures, now: float) -> Iterable[Metric]:
-    received = CounterMetricFamily("tscm_received_lines", "Lines received.", labels=["listener"])
-    stored = CounterMetricFamily("tscm_stored_lines", "Lines stored.", labels=["listener"])
-    dropped = CounterMetricFamily(
-        "tscm_dropped_lines", "Lines dropped.", labels=["listener", "cause"]
-    )
-    kernel = CounterMetricFamily(
+def _intake(figures: IntakeFigures, now: float) -> Iterable[Family]:
+    received = _counter("tscm_received_lines", "Lines received.", labels=["listener"])
+    stored = _counter("tscm_stored_lines", "Lines stored.", labels=["listener"])
+    dropped = _counter("tscm_dropped_lines", "Lines dropped.", labels=["listener", "cause"])
+    kernel = _counter(
         "tscm_kernel_dropped_datagrams", "Datagrams dropped by the kernel.", labels=["listener"]
     )
-    cut = CounterMetricFamily(
+    cut = _counter(
         "tscm_cut_lines",
         "Messages longer than the limit, of which only the first part is kept.",
         labels=["listener"],
     )
-    framing = CounterMetricFamily(
-        "tscm_framing_faults", "Framing errors in streams.", labels=["listener"]
-    )
-    partial = CounterMetricFamily(
+    framing = _counter("tscm_framing_faults", "Framing errors in streams.", labels=["listener"])
+    partial = _counter(
         "tscm_partial_messages", "Connections closed inside a message.", labels=["listener"]
     )
     for name, one in figures.listeners.items():
@@ -117,12 +118,12 @@ def _intake(figures: IntakeFigures, now: float) -> Iterable[Metric]:
             kernel.add_metric([name], lost)
     yield from (received, stored, dropped, kernel, cut, framing, partial)
     yield _one("tscm_open_connections", "Open TCP and TLS connections.", figures.connections.open)
-    refused = CounterMetricFamily(
+    refused = _counter(
         "tscm_refused_connections", "TCP and TLS connections refused.", labels=["cause"]
     )
     for cause, count in figures.connections.refused.items():
         refused.add_metric([cause], count)
-    turned_away = CounterMetricFamily(
+    turned_away = _counter(
         "tscm_device_refused_connections",
         "Connections of a device that were refused because a limit was reached.",
         labels=["device"],
@@ -134,8 +135,8 @@ def _intake(figures: IntakeFigures, now: float) -> Iterable[Metric]:
     yield _one("tscm_unknown_senders", "Unknown senders seen.", figures.unknown_senders.senders)
 
 
-def _certificates(figures: IntakeFigures, now: float) -> Metric:
-    days = GaugeMetricFamily(
+def _certificates(figures: IntakeFigures, now: float) -> Family:
+    days = Family(
         "tscm_certificate_days", "Days until a listener's certificate expires.", labels=["listener"]
     )
     for name, one in figures.listeners.items():
@@ -176,16 +177,14 @@ _DELETED: tuple[_UploadRow, ...] = (
 )
 
 
-def _uploads(figures: LogServiceFigures) -> Iterable[Metric]:
-    for rows, kind in ((_UPLOADS, GaugeMetricFamily), (_DELETED, CounterMetricFamily)):
+def _uploads(figures: LogServiceFigures) -> Iterable[Family]:
+    for rows, kind in ((_UPLOADS, Family), (_DELETED, _counter)):
         for figure, called, about in rows:
             family = kind(called, about, labels=["device_id"])
             for device, one in figures.devices.items():
                 family.add_metric([device], figure(one))
             yield family
-    refused = CounterMetricFamily(
-        "tscm_log_service_refused_uploads", "Uploads rejected.", labels=["status"]
-    )
+    refused = _counter("tscm_log_service_refused_uploads", "Uploads rejected.", labels=["status"])
     for status, count in figures.refused.items():
         refused.add_metric([status], count)
     yield refused
@@ -233,30 +232,31 @@ _WAITING: tuple[_ReaderRow, ...] = (
 )
 
 
-def _devices(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metric]:
-    stored = CounterMetricFamily(
+def of_devices(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Family]:
+    """Those of some devices: the same families whichever devices they are."""
+    stored = _counter(
         "tscm_device_stored_lines", "Lines stored in a device's log.", labels=["device"]
     )
-    size = CounterMetricFamily(
+    size = _counter(
         "tscm_device_stored_bytes", "Bytes stored in a device's log.", labels=["device"]
     )
-    age = GaugeMetricFamily(
+    age = Family(
         "tscm_device_silent_seconds", "Seconds since a device's last line.", labels=["device"]
     )
-    kept = GaugeMetricFamily(
+    kept = Family(
         "tscm_device_kept_bytes",
         "Bytes of a device's log that retention has kept, before compression.",
         labels=["device"],
     )
-    segments = GaugeMetricFamily(
+    segments = Family(
         "tscm_device_segments", "Rotated segments of a device's log.", labels=["device"]
     )
-    lag = GaugeMetricFamily(
+    lag = Family(
         "tscm_reader_lag_seconds",
         "Age of the oldest line in a log reader's backlog, in seconds.",
         labels=["device", "reader"],
     )
-    unread = CounterMetricFamily(
+    unread = _counter(
         "tscm_device_unread_policy_lines",
         "Lines of a device's access-lists whose source and destination cannot be read.",
         labels=["device"],
@@ -273,7 +273,7 @@ def _devices(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metri
         if log.last_received_at:
             age.add_metric([name], now - log.last_received_at)
     yield from (stored, size, kept, segments, age, lag, unread)
-    for rows, kind in ((_READER, CounterMetricFamily), (_WAITING, GaugeMetricFamily)):
+    for rows, kind in ((_READER, _counter), (_WAITING, Family)):
         for figure, called, about in rows:  # one at a time: they are the largest
             family = kind(called, about, labels=["device", "reader"])
             for name, one in devices.items():
@@ -286,18 +286,18 @@ def _devices(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metri
     yield from _standing(devices, now)
 
 
-def _targets(devices: Mapping[str, WatchedDevice]) -> Iterable[Metric]:
-    lag = GaugeMetricFamily(
+def _targets(devices: Mapping[str, WatchedDevice]) -> Iterable[Family]:
+    lag = Family(
         "tscm_forward_lag_seconds", "Lag of a target, in seconds.", labels=["device", "target"]
     )
-    up = GaugeMetricFamily(
+    up = Family(
         "tscm_forward_up", "1 if a target is connected, 0 otherwise.", labels=["device", "target"]
     )
-    failing = GaugeMetricFamily(
+    failing = Family(
         "tscm_upload_failures", "Failed uploads since the last successful one.", labels=["device"]
     )
-    batches = CounterMetricFamily("tscm_upload_batches", "Batches uploaded.", labels=["device"])
-    aside = GaugeMetricFamily(
+    batches = _counter("tscm_upload_batches", "Batches uploaded.", labels=["device"])
+    aside = Family(
         "tscm_upload_set_aside_batches",
         "Batches that the log service rejected.",
         labels=["device"],
@@ -315,25 +315,25 @@ def _targets(devices: Mapping[str, WatchedDevice]) -> Iterable[Metric]:
     yield from (lag, up, failing, batches, aside)
 
 
-def _standing(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metric]:
+def _standing(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Family]:
     """What `tsadmin status` says, as figures."""
-    verdict = GaugeMetricFamily(
+    verdict = Family(
         "tscm_device_verdict", "1 for the verdict of a device.", labels=["device", "verdict"]
     )
-    held = GaugeMetricFamily(
+    held = Family(
         "tscm_policy_held",
         "1 for what holds scheduled updates: operator, settings, rollback or lock-out.",
         labels=["device", "cause"],
     )
-    cut = GaugeMetricFamily(
+    cut = Family(
         "tscm_policy_cut_entries",
         "Entries cut to fit Max Policy Size in the last successful update.",
         labels=["device", "list"],
     )
-    uploaded = GaugeMetricFamily(
+    uploaded = Family(
         "tscm_upload_age_seconds", "Seconds since the last successful upload.", labels=["device"]
     )
-    hits = CounterMetricFamily(
+    hits = _counter(
         "tscm_hits",
         "Hits since the manager started, by action.",
         labels=["device", "action", "list"],
@@ -360,18 +360,18 @@ def _standing(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metr
     yield from (verdict, held, cut, uploaded, hits)
 
 
-def _pulls(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metric]:
-    published = GaugeMetricFamily(
+def _pulls(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Family]:
+    published = Family(
         "tscm_list_published_generation",
         "Generation of the lists that are published for a firewall that pulls.",
         labels=["device"],
     )
-    pulled = GaugeMetricFamily(
+    pulled = Family(
         "tscm_list_pulled_generation",
         "Generation of the lists that the firewall pulled last.",
         labels=["device"],
     )
-    age = GaugeMetricFamily(
+    age = Family(
         "tscm_list_pull_age_seconds",
         "Seconds since the firewall last pulled its lists.",
         labels=["device"],
@@ -388,21 +388,21 @@ def _pulls(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metric]
     yield from (published, pulled, age)
 
 
-def _policy(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metric]:
-    age = GaugeMetricFamily(
+def _policy(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Family]:
+    age = Family(
         "tscm_policy_age_seconds",
         "Seconds since a device's last successful update.",
         labels=["device"],
     )
-    good = GaugeMetricFamily(
+    good = Family(
         "tscm_policy_good", "1 if the last update succeeded, 0 otherwise.", labels=["device"]
     )
-    entries = GaugeMetricFamily(
+    entries = Family(
         "tscm_policy_entries",
         "Entries on a device when it was last checked; see tscm_policy_unchecked_seconds.",
         labels=["device", "list"],
     )
-    unchecked = GaugeMetricFamily(
+    unchecked = Family(
         "tscm_policy_unchecked_seconds",
         (
             "Seconds since a reload or failover after which entries may be missing and have "
@@ -410,15 +410,15 @@ def _policy(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metric
         ),
         labels=["device"],
     )
-    result = GaugeMetricFamily(
+    result = Family(
         "tscm_policy_result", "1 for the result of the last update.", labels=["device", "result"]
     )
-    failed = GaugeMetricFamily(
+    failed = Family(
         "tscm_policy_failed_runs",
         "Failed updates since the last successful one.",
         labels=["device"],
     )
-    unknown = GaugeMetricFamily(
+    unknown = Family(
         "tscm_unknown_name_seconds",
         (
             "Seconds since which a name that must not be blocked does not resolve; alarm "
@@ -426,7 +426,7 @@ def _policy(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metric
         ),
         labels=["device", "name"],
     )
-    unused = GaugeMetricFamily(
+    unused = Family(
         "tscm_groups_unused",
         "1 for a group that was created again and that no access-list uses.",
         labels=["device", "group"],
@@ -473,8 +473,8 @@ _UPDATE_TRAFFIC: tuple[_TrafficRow, ...] = (
 )
 
 
-def _updates(devices: Mapping[str, UpdateCounts]) -> Iterable[Metric]:
-    ended = CounterMetricFamily(
+def _updates(devices: Mapping[str, UpdateCounts]) -> Iterable[Family]:
+    ended = _counter(
         "tscm_updates", "Updates since the manager started.", labels=["device", "result"]
     )
     for name, one in devices.items():
@@ -482,7 +482,7 @@ def _updates(devices: Mapping[str, UpdateCounts]) -> Iterable[Metric]:
             ended.add_metric([name, result], count)
     yield ended
     for figure, called, about in _UPDATE_TRAFFIC:
-        family = CounterMetricFamily(called, about, labels=["device"])
+        family = _counter(called, about, labels=["device"])
         for name, one in devices.items():
             family.add_metric([name], figure(one))
         yield family

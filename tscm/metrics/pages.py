@@ -6,13 +6,11 @@ costs when nobody asks.  It is made in slices: with hundreds of devices it is wo
 milliseconds, and lines must not wait for it.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
 from attrs import define, evolve, field
 from klein import Klein
-from prometheus_client import generate_latest
-from prometheus_client.core import Metric
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
@@ -26,7 +24,8 @@ from tscm.base.http_site import BoundedSite, HttpBounds
 from tscm.base.listening import bind_all, places_of, tls_factory
 from tscm.base.schedule import PeriodicService, in_slices
 from tscm.metrics.access import FOLLOW_SECONDS, WatchAccess
-from tscm.metrics.families import families
+from tscm.metrics.families import of_devices, of_node
+from tscm.metrics.family import Family
 from tscm.printable import visible
 from tscm.settings.node import Listen
 from tscm.state import Watched
@@ -34,6 +33,7 @@ from tscm.state import Watched
 Look = Callable[[], Awaitable[Watched]]
 Faults = Callable[[], Awaitable[list[str]]]
 LAG_SECONDS = 0.5
+_DEVICES_AT_ONCE = 64
 BOUNDS = HttpBounds()
 _TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -74,14 +74,19 @@ class LoopLag:
         return worst
 
 
-@define(eq=False)
-class _OneFamily:
-    """What prometheus-client takes for a collector of everything."""
-
-    _family: Metric
-
-    def collect(self) -> Iterable[Metric]:
-        return (self._family,)
+async def page_of(clock: Any, figures: Watched) -> bytes:
+    """All figures in Prometheus's text form, made in slices."""
+    found: dict[str, Family] = {}
+    names = list(figures.devices)
+    async for at in in_slices(clock, range(0, len(names), _DEVICES_AT_ONCE)):
+        some = {name: figures.devices[name] for name in names[at : at + _DEVICES_AT_ONCE]}
+        for family in of_devices(some, figures.now):
+            kept = found.setdefault(family.name, family)
+            if kept is not family:
+                kept.take(family)
+    found |= {family.name: family for family in of_node(figures)}
+    made = [family.text().encode() async for family in in_slices(clock, found.values())]
+    return b"".join(made)
 
 
 @define(eq=False)
@@ -112,12 +117,7 @@ class WatchPages:
     async def _make_for_all(self) -> None:
         made: bytes | Failure
         try:
-            figures = await self._look()
-            pages = [
-                generate_latest(_OneFamily(family))
-                async for family in in_slices(self._clock, families(figures))
-            ]
-            made = b"".join(pages)
+            made = await page_of(self._clock, await self._look())
         except Exception:  # noqa: BLE001 - those who wait are told, and the router logs it
             made = Failure()
         waiting, self._waiting = self._waiting, []

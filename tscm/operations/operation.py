@@ -46,7 +46,8 @@ class Operation(Generic[Args, Answer]):
     """
     A row of the table.  *path* names its variables as `<name>`; they are fields of *args*.
 
-    A *long* operation reports progress and becomes a job; others answer at once, in the reactor.
+    A *long* operation reports progress and becomes a job; others answer at once, in the reactor, or in
+    slices of its time where their handler is a coroutine.
     One that *queues* calls `Call.begin` itself when its turn has come.  What *changes* something
     is audited; what is *destructive* takes away what cannot be had back and is confirmed first.
     """

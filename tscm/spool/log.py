@@ -319,9 +319,14 @@ class DeviceLog:
 
     # -- figures --------------------------------------------------------------
 
-    def figures(self, opened_lines: int = 0) -> LogFigures:
-        """The log as the ledger and `tsadmin show` tell it; it had *opened_lines* when it was opened."""
-        self.repair()
+    def figures(self, opened_lines: int = 0, *, look: bool = True) -> LogFigures:
+        """
+        The log as the ledger and `tsadmin show` tell it; it had *opened_lines* when it was opened.
+
+        Without a *look* at the live file it is as it was at the last one, a minute ago at most.
+        """
+        if look:
+            self.repair()
         live, state = self.live, self.live.state
         catalogue = live.catalogue
         try:

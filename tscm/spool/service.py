@@ -408,14 +408,14 @@ class SpoolService(MultiService):
         log = self._device(device)
         return log.live.end, {name: one.cursor.offset for name, one in log.readers.items()}
 
-    def figures(self, device: str) -> LogFigures:
+    def figures(self, device: str, *, look: bool = True) -> LogFigures:
         """
-        What the ledger and `tsadmin show` tell of the device's log.
+        What the ledger and `tsadmin show` tell of the device's log; *look* at the live file first.
 
         `appended_lines` are those that came since this process opened it first, by the log itself.
         """
         log = self._device(device)
-        return log.figures(self._opened_lines[device])
+        return log.figures(self._opened_lines[device], look=look)
 
     def glance(self, device: str) -> LogGlance:
         """What each line changes of `figures`: for rows of all devices."""

@@ -4,7 +4,7 @@ Operations on the manager itself: its status, its versions, its ledger.
 
 from tscm import __version__
 from tscm.ledger.figures import Balance
-from tscm.manager.node import Node, balanced, parts
+from tscm.manager.node import Node, parts
 from tscm.operations.answers import ModuleVersion
 from tscm.operations.arguments import Balanced, Nothing
 from tscm.operations.call import Call
@@ -33,10 +33,12 @@ def versions(node: Node, args: Nothing, call: Call) -> tuple[ModuleVersion, ...]
 
 
 @handles(table.LEDGER)
-def ledger(node: Node, args: Balanced, call: Call) -> Balance:
+async def ledger(node: Node, args: Balanced, call: Call) -> Balance:
     """The balance of one device or of all."""
+    from tscm.manager.balances import balanced, balanced_device  # brings Twisted
+
     del call
-    manager = parts(node)
-    if args.device is not None:
-        refuse_unknown(node, args.device)
-    return balanced(manager, args.device)
+    if args.device is None:
+        return await balanced(node)
+    refuse_unknown(node, args.device)
+    return balanced_device(parts(node), args.device)
