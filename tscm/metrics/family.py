@@ -30,11 +30,12 @@ class Family:
     def __attrs_post_init__(self) -> None:
         self._shown = f"{self.name}_total" if self.kind == "counter" else self.name
         labels = ",".join(f'{label}="%s"' for label in self.labels)
-        self._form = f"{self._shown}{{{labels}}} %r\n" if labels else f"{self._shown} %r\n"
+        self._form = f"{self._shown}{{{labels}}} %s\n" if labels else f"{self._shown} %s\n"
 
     def add_metric(self, labels: Sequence[str], value: float) -> None:
         """A sample with the values of its labels, in their order."""
-        self.lines.append(self._form % (*map(escaped, labels), float(value)))
+        text = f"{value}.0" if type(value) is int else repr(float(value))
+        self.lines.append(self._form % (*map(escaped, labels), text))
 
     def take(self, other: "Family") -> None:
         """Add the samples of the same metric of other devices."""

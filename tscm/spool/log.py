@@ -56,6 +56,8 @@ class DeviceLog:
     repaired_at_once: int = REPAIRED_AT_ONCE
     """Bytes of a live file that are read or copied in the reactor's thread; more by another one."""
     _first_told: int = field(default=0, init=False)
+    _told: tuple[tuple[object, ...], LogFigures] | None = field(default=None, init=False)
+    """How the log stood when its figures were made, and these."""
     _notices: list[tuple[DeviceReader, Callable[[], None]]] = field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -327,6 +329,32 @@ class DeviceLog:
         """
         if look:
             self.repair()
+        stands = self._stands(opened_lines)
+        if self._told is None or self._told[0] != stands:
+            self._told = (stands, self._figures(opened_lines))
+        return self._told[1]
+
+    def _stands(self, opened_lines: int) -> tuple[object, ...]:
+        """All that the figures are made of; what is made anew with each change is compared by identity first."""
+        live = self.live
+        return (
+            opened_lines,
+            live.end,
+            live.lines,
+            live.base,
+            live.last_at,
+            live.refused_lines,
+            live.faults,
+            live.fault,
+            live.state,
+            live.catalogue.count,
+            live.catalogue.first,
+            self.read_faults,
+            self.damaged_segments,
+            *[(name, one.cursor) for name, one in self.readers.items()],
+        )
+
+    def _figures(self, opened_lines: int) -> LogFigures:
         live, state = self.live, self.live.state
         catalogue = live.catalogue
         try:
