@@ -44,6 +44,7 @@ drain gives the interpreter away; with Python's 5 ms a batch for ten devices wou
 50 ms beside a policy update, and UDP would be lost (docs/develop/performance.md).
 """
 
+_MANY_FILES = 1 << 16
 _OTHER_FILES = 1024  # logs, cursors, requests: beside the connections
 
 
@@ -140,7 +141,8 @@ class IntakeService(Service):
         if self._listeners.bound:
             return
         wanted = self._bounds.max_connections + _OTHER_FILES
-        allowed = sockets.allow_descriptors(wanted)
+        # As many as there may be: each of thousands of logs would have one.
+        allowed = sockets.allow_descriptors(max(wanted, _MANY_FILES))
         if allowed < wanted:
             self._log.warn(
                 "open files are limited to {allowed}, so max_connections cannot be "

@@ -109,6 +109,9 @@ async def noted(node: Node) -> list[str]:
         if one.cut:
             entries = many(one.cut, "entry", "entries")
             found.append(f"{one.verdict}: {name}: {entries} cut to fit Max Policy Size")
+    crowded = manager.spool.crowded
+    if crowded is not None:
+        found.append(f"warning: {crowded}")
     for target in manager.audit_targets():
         if target.failures:
             found.append(f"warning: the audit: {target.sentence}")

@@ -67,6 +67,7 @@ from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
 from tscm.settings.node import NodeSettings
 from tscm.settings.owner import become_owner, chown_to_owner
+from tscm.spool.open_files import allowed_files
 from tscm.spool.service import SpoolService
 from tscm.store.database import Store
 from tscm.store.policies import Policies
@@ -345,6 +346,7 @@ class NodeService(Service):
         self.started_at = wall_seconds(self.reactor)
         self.quick.startService()
         self.slow.startService()
+        self.spool.share_files(allowed_files(), self.node.intake.max_connections)
         self.spool.startService()
         self.audit_forward.startService()
         if not self._open_store():

@@ -16,6 +16,7 @@ from zlib import crc32
 from attrs import define, evolve, field, frozen
 
 from tscm.spool.disk import CREATE, READ_WRITE, Disk
+from tscm.spool.open_files import OpenFiles
 
 RECORD_BYTES = 64
 DELETED = 1
@@ -139,6 +140,9 @@ class Catalogue:
     _begin: int = field(default=0, init=False)
     """Where the first record starts."""
     _fd: int = field(default=-1, init=False)
+    used: bool = field(default=False, init=False)
+    files: OpenFiles | None = field(default=None, init=False)
+    """Shared with the lists of other logs and the positions of their readers; None: the file stays open."""
     _found: tuple[int, Segment] | None = field(default=None, init=False)
     _oldest: tuple[int, Segment] | None = field(default=None, init=False)
 
@@ -149,6 +153,8 @@ class Catalogue:
         Raises `CatalogueDamaged`, `OSError`.
         """
         self._fd = self._disk.open(self._path, CREATE)
+        if self.files is not None:
+            self.files.opened(self)
         size = self._disk.size(self._fd)
         self.count = size // RECORD_BYTES
         if size % RECORD_BYTES:
@@ -173,8 +179,31 @@ class Catalogue:
         """Go on with another disk."""
         self._disk = disk
 
+    def share(self, files: OpenFiles) -> None:
+        """Have the file open only while it is used, from now on."""
+        self.files = files
+        if self._fd >= 0:
+            files.make_room()
+            files.opened(self)
+
+    def park(self) -> bool:
+        """Close the file until it is used again."""
+        fd, self._fd = self._fd, -1
+        with contextlib.suppress(OSError):
+            self._disk.close(fd)
+        return True
+
+    def _file(self) -> int:
+        """The descriptor.  Raises `OSError` where the file cannot be opened again."""
+        if self._fd < 0:
+            self._reopen()
+        self.used = True
+        return self._fd
+
     def close(self) -> None:
         """Give the descriptor back."""
+        if self.files is not None:
+            self.files.closed(self)
         if self._fd >= 0:
             self._disk.close(self._fd)
             self._fd = -1
@@ -194,7 +223,7 @@ class Catalogue:
         if self._found is not None and self._found[0] == number:
             return self._found[1]
         try:
-            data = self._disk.read_at(self._fd, RECORD_BYTES, number * RECORD_BYTES)
+            data = self._disk.read_at(self._file(), RECORD_BYTES, number * RECORD_BYTES)
         except OSError:
             self._reopen()
             data = self._disk.read_at(self._fd, RECORD_BYTES, number * RECORD_BYTES)
@@ -249,7 +278,7 @@ class Catalogue:
         for end in range(self.count, first, -_RECORDS_AT_ONCE):
             start = max(first, end - _RECORDS_AT_ONCE)
             size = (end - start) * RECORD_BYTES
-            data = self._disk.read_at(self._fd, size, start * RECORD_BYTES)
+            data = self._disk.read_at(self._file(), size, start * RECORD_BYTES)
             for number in range(end - 1, start - 1, -1):
                 at = (number - start) * RECORD_BYTES
                 yield number, decode_segment(data[at : at + RECORD_BYTES])
@@ -274,7 +303,7 @@ class Catalogue:
             self._write(self.count, *segments)
         except OSError:
             with contextlib.suppress(OSError):  # else the next one is written over it
-                self._disk.truncate(self._fd, at)
+                self._disk.truncate(self._file(), at)
             raise
         for segment in segments:
             if not self.count:
@@ -293,7 +322,7 @@ class Catalogue:
         self.last = self._before if count == 1 else self.at(self.count - 1) if self.count else None
         self._found = self._oldest = None
         with contextlib.suppress(OSError):
-            self._disk.truncate(self._fd, self.count * RECORD_BYTES)
+            self._disk.truncate(self._file(), self.count * RECORD_BYTES)
 
     def change(self, number: int, segment: Segment) -> None:
         """Write record *number* anew: with other flags, or a checksum of the text."""
@@ -309,7 +338,7 @@ class Catalogue:
     def _write(self, number: int, *segments: Segment) -> None:
         data, at = b"".join(map(encode_segment, segments)), number * RECORD_BYTES
         try:
-            self._disk.write_all(self._fd, data, at)
+            self._disk.write_all(self._file(), data, at)
         except OSError:
             self._reopen()
             self._disk.write_all(self._fd, data, at)
@@ -320,13 +349,18 @@ class Catalogue:
 
         Raises `OSError` where it is not the list as it was.
         """
+        if self._fd < 0 and self.files is not None:
+            self.files.make_room()
         fd = self._disk.open(self._path, READ_WRITE)
         if self._disk.size(fd) < self.count * RECORD_BYTES:
             self._disk.close(fd)
             raise OSError(errno.EIO, "the list of segments is truncated; restart the manager")
         old, self._fd = self._fd, fd
-        with contextlib.suppress(OSError):
-            self._disk.close(old)
+        if old >= 0:
+            with contextlib.suppress(OSError):
+                self._disk.close(old)
+        if self.files is not None:
+            self.files.opened(self)
 
     def replace(self, changed: Mapping[int, Sequence[Segment]]) -> None:
         """Make the file anew with other records in the place of some; whole, or not at all."""
@@ -349,7 +383,7 @@ class Catalogue:
             return
         at = (self.first - 1) * RECORD_BYTES
         try:
-            kept = self._disk.read_at(self._fd, self.count * RECORD_BYTES - at, at)
+            kept = self._disk.read_at(self._file(), self.count * RECORD_BYTES - at, at)
             if len(kept) == self.count * RECORD_BYTES - at:
                 self._disk.publish(self._path, kept)
         except OSError:

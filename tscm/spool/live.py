@@ -16,6 +16,7 @@ from tscm.spool.cursor import Cursor
 from tscm.spool.disk import CREATE, CREATE_EMPTY, READ_WRITE, Disk
 from tscm.spool.index import IndexEncoder, Pending, joined
 from tscm.spool.names import LogFolder
+from tscm.spool.open_files import OpenFiles
 from tscm.spool.state import LogState, encode_state
 
 _PENDING_MAX = 512
@@ -47,7 +48,7 @@ class LiveLog:
     folder: LogFolder
     catalogue: Catalogue
     state: LogState
-    fd: int
+    _fd: int
     base: int
     end: int
     lines_before: int
@@ -86,6 +87,11 @@ class LiveLog:
     """Whether a look found that the text was truncated, and that is not put right yet."""
     now: Callable[[], float] = field(default=_unknown, init=False)
     """The time of day, for what is written down of a look."""
+    used: bool = field(default=False, init=False)
+    """Whether the file was used since others asked for room (`tscm.spool.open_files`)."""
+    parked: bool = field(default=False, init=False)
+    """Whether the file is closed, and opened again by the next use."""
+    _files: OpenFiles | None = field(default=None, init=False)
     misplaced: bool = field(default=False, init=False)
     """Whether the live text is still called `.spool/next`."""
     _pending: list[Pending] = field(factory=list, init=False)
@@ -101,16 +107,80 @@ class LiveLog:
         self.disk, self._pwrite = disk, disk.pwrite
         self.catalogue.take_disk(disk)
 
+    # -- the file ---------------------------------------------------------------
+
+    @property
+    def fd(self) -> int:
+        """
+        The descriptor of the live file; -1 where it had to be given up.  Raises `OSError` where a parked one cannot be opened.
+        """
+        if self.parked:
+            self._open_again()
+        self.used = True
+        return self._fd
+
+    @fd.setter
+    def fd(self, fd: int) -> None:
+        self._fd, self.parked = fd, False
+        if self._files is not None:
+            if fd < 0:
+                self._files.closed(self)
+            else:
+                self._files.opened(self)
+
+    def share(self, files: OpenFiles) -> None:
+        """Give the descriptor up while others need one more, from now on."""
+        self._files = files
+        if self._fd >= 0:
+            files.make_room()
+            files.opened(self)
+
+    def park(self) -> bool:
+        """Close the file until it is used again; not while anything is wrong with it."""
+        if self.misplaced or self.fault is not None or self._fd < 0:
+            return False
+        fd, self._fd = self._fd, -1
+        self.parked = True
+        with contextlib.suppress(OSError):
+            self.disk.close(fd)
+        return True
+
+    def _open_again(self) -> None:
+        """
+        Open what was parked.  Of a file that is gone by now an empty one stands: the next look notes the loss.
+        """
+        if self._files is not None:
+            self._files.make_room()
+        try:
+            fd = self.disk.open(self.folder.live, READ_WRITE)
+        except FileNotFoundError:
+            fd = self.disk.open(self.folder.live, CREATE)
+        self.fd = fd
+
+    def _woken(self) -> bool:
+        """Whether a parked file is open again, and holds what was written to it."""
+        try:
+            if self.disk.size(self.fd) != self.end - self.base:
+                self.restore(self)
+        except OSError as error:
+            self.ill(error)
+            return False
+        return True
+
     # -- appending ------------------------------------------------------------
 
     def append(self, runs: Sequence[Run], received_at: float) -> bool:
         """
         One write for all of *runs*; False, and the log as before, where the disk refuses.
         """
+        if self.parked and not self._woken():
+            self.refused_lines += sum(run.lines for run in runs)
+            return False
+        self.used = True
         data = runs[0].data if len(runs) == 1 else b"".join([run.data for run in runs])
         at = self.end - self.base
         try:
-            if self._pwrite(self.fd, data, at) != len(data):
+            if self._pwrite(self._fd, data, at) != len(data):
                 self._write_again(data, at)
         except OSError as error:
             if not self._second_try(error, data, at):
@@ -361,6 +431,6 @@ class LiveLog:
                 close()
 
     def _close_text(self) -> None:
-        fd, self.fd = self.fd, -1
+        fd, self.fd = self._fd, -1
         if fd >= 0:
             self.disk.close(fd)

@@ -68,6 +68,8 @@ class DeviceReader:
     cursor: Cursor
     device: str = field(init=False)
     _fd: int = field(default=-1, init=False)
+    used: bool = field(default=False, init=False)
+    """Whether the position's file was used since others asked for room (`tscm.spool.open_files`)."""
     _text: SegmentText | CompressedText | None = field(default=None, init=False)
     _marks: dict[int, int] = field(factory=dict, init=False)
     """Lines of the log before offsets that blocks started or ended at."""
@@ -351,7 +353,13 @@ class DeviceReader:
     def _write(self, cursor: Cursor) -> None:
         disk = self._log.live.disk
         if self._fd < 0:
+            files = self._log.live.catalogue.files
+            if files is not None:
+                files.make_room()
             self._fd = disk.open(self._log.live.folder.cursor(self.name), CREATE)
+            if files is not None:
+                files.opened(self)
+        self.used = True
         disk.write_all(self._fd, encode_cursor(cursor), slot_of(cursor))
 
     def save(self) -> None:
@@ -386,7 +394,15 @@ class DeviceReader:
         self._drop_text()
         self._close_file()
 
+    def park(self) -> bool:
+        """Close the position's file until it is written again."""
+        self._close_file()
+        return True
+
     def _close_file(self) -> None:
+        files = self._log.live.catalogue.files
+        if files is not None:
+            files.closed(self)
         fd, self._fd = self._fd, -1
         if fd >= 0:
             with contextlib.suppress(OSError):

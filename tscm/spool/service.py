@@ -31,6 +31,7 @@ from tscm.spool.live import LiveLog
 from tscm.spool.log import DeviceLog
 from tscm.spool.names import LogFolder
 from tscm.spool.names import reader_name as checked_name
+from tscm.spool.open_files import OpenFiles, allowed_files, shares
 from tscm.spool.opening import Openings
 from tscm.spool.orphans import Orphans
 from tscm.spool.reader import DeviceReader
@@ -100,6 +101,8 @@ class SpoolService(MultiService):
     """Called with the name of a log that was opened in a thread, and the lines that this process found in it."""
     _openings: Openings = field(init=False)
     _compactor: Compactor = field(init=False)
+    _texts: OpenFiles = field(init=False)
+    _lists: OpenFiles = field(init=False)
     _syncer: Syncer = field(init=False)
     _orphans: Orphans = field(init=False)
     _room: RoomKeeper = field(init=False)
@@ -109,6 +112,7 @@ class SpoolService(MultiService):
         MultiService.__init__(self)
 
     def __attrs_post_init__(self) -> None:
+        self.share_files(allowed_files(), 0)
         self._syncer = Syncer(self.disk, self.threads, self.bounds.fsync)
         upkeep = PeriodicService(self.clock, _UPKEEP_SECONDS, self._upkeep, "log maintenance")
         self._orphans = Orphans(self.disk, self.threads, self.at_once_bytes)
@@ -199,9 +203,28 @@ class SpoolService(MultiService):
                 log = self._take(name, live, live.lines)
         log.live.full_bytes = rotate_bytes
 
+    def share_files(self, allowed: int, connections: int) -> None:
+        """
+        How many of *allowed* descriptors logs may have, beside so many *connections*.  Before any log is open.
+        """
+        share = shares(allowed, connections)
+        self._texts, self._lists = OpenFiles(share.texts), OpenFiles(share.lists)
+
+    @property
+    def crowded(self) -> str | None:
+        """What to do where not all logs can be open at once; None where they can."""
+        if len(self._devices) <= self._texts.most:
+            return None
+        return (
+            f"{len(self._devices):,} logs share {self._texts.most:,} file descriptors: each line of an "
+            "idle device opens its log again; raise LimitNOFILE"
+        )
+
     def _take(self, name: str, live: LiveLog, lines: int) -> DeviceLog:
         """An open log is a device's; it had *lines* when this process found it."""
         log = DeviceLog(name, live)
+        live.share(self._texts)
+        live.catalogue.share(self._lists)
         live.on_dirty = partial(self._note_dirty, log)
         live.on_more = partial(self._note_more, log)
         live.on_full = partial(self._full, log)

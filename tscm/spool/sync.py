@@ -100,11 +100,11 @@ class Syncer:
     def add_open(self, live: LiveLog) -> None:
         """Sync a live text that is about to be closed."""
         self._marked.pop(id(live), None)
-        if live.fd >= 0:
-            try:
+        try:
+            if live.fd >= 0:
                 self._jobs.append(Job(self._disk.duplicate(live.fd)))
-            except OSError:  # no descriptor is left: nobody knows whether its end is on the disk
-                self.refused += 1
+        except OSError:  # no descriptor is left: nobody knows whether its end is on the disk
+            self.refused += 1
 
     def run(self) -> Deferred[None]:
         """Sync all that waits; fires when it is done."""
@@ -142,9 +142,9 @@ class Syncer:
         known = {self._disk.volume_of(job.fd) for job in self._jobs if job.volume}
         marked, self._marked = self._marked, {}
         for live in marked.values():
-            if live.fd < 0:
-                continue
             try:
+                if live.fd < 0:
+                    continue
                 volume = self._disk.volume_of(live.fd)
                 if volume not in known:
                     self._jobs.append(Job(self._disk.duplicate(live.fd), volume=True))

@@ -1,0 +1,180 @@
+"""
+More logs than descriptors: files are closed while nobody uses them, and no line is lost by that.
+"""
+
+import random
+from pathlib import Path
+
+import pytest
+from attrs import define, field
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.spool.spool_room import make_spool, run_of
+from tests.spool.test_spool_service import balanced, closed, drain
+from tscm.spool.open_files import OpenFiles, shares
+from tscm.spool.service import SpoolService
+
+BIG = 1 << 30
+
+
+@define(eq=False)
+class Owner:
+    used: bool = False
+    spared: bool = True
+    open: bool = field(default=True, init=False)
+
+    def park(self) -> bool:
+        self.open = not self.spared
+        return self.spared
+
+
+@given(st.integers(1, 5), st.lists(st.integers(0, 9), max_size=60))
+def test_never_are_more_open_than_may_be(most: int, uses: list[int]) -> None:
+    files, owners = OpenFiles(most), [Owner() for _ in range(10)]
+    for one in owners:
+        one.open = False
+    for number in uses:
+        one = owners[number]
+        if not one.open:
+            files.make_room()
+            one.open = True
+            files.opened(one)
+        one.used = True
+        assert len(files) == sum(other.open for other in owners) <= most
+        assert one.open
+
+
+def test_who_cannot_spare_his_file_keeps_it() -> None:
+    files, held = OpenFiles(2), [Owner(spared=False) for _ in range(3)]
+    for one in held:
+        files.make_room()
+        files.opened(one)
+    assert len(files) == 3
+    assert all(one.open for one in held)
+
+
+def test_who_used_his_file_keeps_it_before_who_did_not() -> None:
+    files, idle, busy = OpenFiles(2), Owner(), Owner(used=True)
+    files.opened(busy)
+    files.opened(idle)
+    files.make_room()
+    assert (busy.open, idle.open) == (True, False)
+
+
+@pytest.mark.parametrize("allowed", [64, 256, 1024, 20_000, 65_536, 1 << 20])
+def test_logs_leave_descriptors_for_everything_else(allowed: int) -> None:
+    share = shares(allowed, 4096)
+    assert share.texts + share.lists <= allowed - min(1024, allowed // 4)
+    assert share.texts >= share.lists
+
+
+def crowd(root: Path, names: list[str], rotate: int = BIG) -> SpoolService:
+    """A spool with more logs than it may have files open."""
+    spool = make_spool(root)
+    spool.share_files(64, 0)
+    for name in names:
+        spool.open_device(name, rotate)
+    return spool
+
+
+def open_logs(root: Path) -> int:
+    """Files of logs that this process has open."""
+    found = 0
+    for one in Path("/proc/self/fd").iterdir():
+        try:
+            found += str(one.readlink()).startswith(str(root))
+        except OSError:  # the one of this very look
+            continue
+    return found
+
+
+@pytest.mark.parametrize("rotate", [BIG, 200])
+def test_each_line_of_each_device_is_stored_and_read(tmp_path: Path, rotate: int) -> None:
+    names = [f"fw{number}" for number in range(100)]
+    spool = crowd(tmp_path, names, rotate)
+    luck, sent = random.Random(1), dict.fromkeys(names, b"")
+    readers = {name: spool.reader(name, "forward") for name in names}
+    for number in range(1500):
+        name = luck.choice(names)
+        line = b"line %d" % number
+        assert spool.append(name, [run_of(line)], float(number))
+        sent[name] += line + b"\n"
+        assert open_logs(tmp_path) <= 64
+    assert spool.crowded is not None
+    for name in names:
+        assert drain(readers[name]) == sent[name]
+        assert balanced(spool, name)
+        assert spool.seal(name) or not spool.figures(name).live_bytes
+    closed(spool)
+    again = crowd(tmp_path, names)
+    for name in names:
+        assert drain(again.reader(name, "later")) == sent[name]
+        assert again.figures(name).gaps_total == 0
+    closed(again)
+
+
+def idle_log(root: Path) -> tuple[SpoolService, Path]:
+    """A log of two lines whose file is closed, as others took its place."""
+    spool = crowd(root, ["fw"])
+    assert spool.append("fw", [run_of(b"one", b"two")], 1.0)
+    for number in range(60):
+        spool.open_device(f"other{number}", BIG)
+        spool.append(f"other{number}", [run_of(b"x")], 1.0)
+    return spool, root / "fw" / "syslog"
+
+
+@pytest.mark.parametrize("how", ["deleted", "moved", "truncated", "cut"])
+def test_a_file_that_went_while_it_was_closed_costs_its_lines_and_no_later_one(
+    tmp_path: Path, how: str
+) -> None:
+    spool, file = idle_log(tmp_path)
+    assert not any("/fw/syslog" in str(one.readlink()) for one in links())
+    if how == "deleted":
+        file.unlink()
+    elif how == "moved":
+        file.rename(tmp_path / "elsewhere")
+        file.touch()
+    else:
+        file.write_bytes(b"" if how == "truncated" else b"on")
+    assert spool.append("fw", [run_of(b"three")], 2.0)
+    figures = spool.figures("fw")
+    assert figures.stored_lines == 3
+    assert figures.truncations == 1
+    assert drain(spool.reader("fw", "late")) == b"three\n"
+    assert balanced(spool, "fw")
+    closed(spool)
+
+
+def test_what_another_program_appends_meanwhile_is_no_line_of_the_log(tmp_path: Path) -> None:
+    spool, file = idle_log(tmp_path)
+    with file.open("ab") as out:
+        out.write(b"foreign\n")
+    assert spool.append("fw", [run_of(b"three")], 2.0)
+    assert file.read_bytes() == b"one\ntwo\nthree\n"
+    (torn,) = (file.parent / ".spool").glob("torn.*")
+    assert torn.read_bytes() == b"foreign\n"
+    closed(spool)
+
+
+def test_a_folder_that_is_away_refuses_lines_and_takes_them_again(tmp_path: Path) -> None:
+    spool, file = idle_log(tmp_path)
+    away = tmp_path / "away"
+    file.parent.rename(away)
+    assert not spool.append("fw", [run_of(b"three")], 2.0)
+    assert spool.figures("fw").refused_lines == 1
+    away.rename(file.parent)
+    assert spool.append("fw", [run_of(b"four")], 3.0)
+    assert file.read_bytes() == b"one\ntwo\nfour\n"
+    closed(spool)
+
+
+def links() -> list[Path]:
+    found = []
+    for one in Path("/proc/self/fd").iterdir():
+        try:
+            one.readlink()
+        except OSError:
+            continue
+        found.append(one)
+    return found
