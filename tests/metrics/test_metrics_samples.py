@@ -43,9 +43,8 @@ def metrics() -> dict[str, set[str]]:
     )
     found = {}
     for family in families(figures):
-        series = f"{family.name}_total" if family.type == "counter" else family.name
-        labels: Any = family
-        found[series] = set(labels._labelnames)
+        series = f"{family.name}_total" if family.kind == "counter" else family.name
+        found[series] = set(family.labels)
     return found
 
 
