@@ -402,9 +402,8 @@ def check_from_environment(bench: Bench, packages: Path) -> None:
         require(enabled.split() == ["enabled", "enabled"], "both units are enabled", enabled)
 
 
-def main(suite: str, packages: Path, newer: Path, tar: Path, folder: Path, *only: str) -> None:
-    """All of it, in the order in which one leaves what the next needs."""
-    bench = Bench(suite, tar, folder)
+def check_life(bench: Bench, packages: Path, newer: Path, only: tuple[str, ...]) -> None:
+    """One machine from the installation to the purge."""
     root = bench.root("root")
     bench.publish(packages, root)
     with Machine(root) as machine:
@@ -415,6 +414,13 @@ def main(suite: str, packages: Path, newer: Path, tar: Path, folder: Path, *only
             if not only or step.__name__.removeprefix("check_") in only:
                 step(bench, machine)
         check_remove(machine)
+
+
+def main(suite: str, packages: Path, newer: Path, tar: Path, folder: Path, *only: str) -> None:
+    """All of it, in the order in which one leaves what the next needs."""
+    bench = Bench(suite, tar, folder)
+    if only != ("environment",):
+        check_life(bench, packages, newer, only)
     if not only or "environment" in only:
         check_from_environment(bench, newer)
 

@@ -15,7 +15,13 @@ from typing import Self
 
 PATIENCE = 300.0
 NAMESPACES = ("--mount", "--pid", "--fork", "--net", "--uts", "--ipc", "--cgroup")
-ENVIRONMENT = ("env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root")
+ENVIRONMENT = (
+    "env",
+    "-i",
+    "PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin",
+    "LC_ALL=C.UTF-8",
+    "HOME=/root",
+)
 
 
 class CheckFailed(Exception):

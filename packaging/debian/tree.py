@@ -144,6 +144,7 @@ def write_cache() -> None:
     file = site / "twisted/plugins/dropin.cache"
     found = pickle.loads(file.read_bytes())
     file.write_bytes(pickle.dumps(dict(sorted(found.items()))))
+    file.chmod(0o644)
 
 
 def write_units() -> None:
