@@ -2,6 +2,8 @@
 Feeds by file and HTTPS: every format, and everything that is no feed.
 """
 
+import contextlib
+import gc
 import gzip
 import http.server
 import json
@@ -291,6 +293,21 @@ def test_what_is_unpacked_is_in_memory_once() -> None:
         tracemalloc.stop()
     assert len(content) == 24 << 20
     assert peak < 40 << 20, "the content, and what a buffer grows ahead"
+
+
+def test_a_feed_that_fails_leaves_nothing_for_the_garbage_collection() -> None:
+    packed = gzip.compress(b"1.\n" * (8 << 20))
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(FeedUnavailable):
+            fetch(lambda _: httpx.Response(200, content=iter([packed[:-9]])))
+        left, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert left < 8 << 20
 
 
 def test_a_feed_that_is_read_for_too_long_is_refused() -> None:

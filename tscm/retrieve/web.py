@@ -107,7 +107,10 @@ def read_web(
     if _origin(url) != origin:
         there = visible(_origin(url)[0] or "another server")
         broken.args = (f"after a redirect to {there}: {broken}",)
-    raise broken from None
+    try:
+        raise broken from None
+    finally:
+        del broken  # it holds the frames, which hold the content, until the garbage is collected
 
 
 def _origin(url: str) -> tuple[str | None, int]:
