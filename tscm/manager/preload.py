@@ -32,6 +32,7 @@ LIBRARIES = (
     "httpx",
     "numpy",
     "tomlkit",
+    "twisted.internet.inotify",
     "twisted.internet.ssl",
     "twisted.protocols.tls",
     "zstandard",
