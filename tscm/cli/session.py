@@ -2,12 +2,14 @@
 What every command is given.
 """
 
+from typing import TYPE_CHECKING
+
 from attrs import frozen
 
-from tscm.cli.opening import open_backend
-from tscm.cli.streams import OutlastingBackend
-from tscm.faces.backend import Backend
 from tscm.settings.layout import Layout
+
+if TYPE_CHECKING:
+    from tscm.faces.backend import Backend
 
 
 @frozen
@@ -18,6 +20,9 @@ class Session:
 
     layout: Layout
 
-    def backend(self) -> Backend:
+    def backend(self) -> "Backend":
         """The manager where one runs, else the stored settings."""
+        from tscm.cli.opening import open_backend  # `version` and `--help` ask nobody
+        from tscm.cli.streams import OutlastingBackend
+
         return OutlastingBackend(open_backend(self.layout))

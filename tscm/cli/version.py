@@ -3,16 +3,17 @@
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from tscm import __version__
 from tscm.cli import say
 from tscm.cli.session import Session
-from tscm.operations.answers import ModuleVersion
-from tscm.operations.arguments import Nothing
-from tscm.operations.table.manager import VERSIONS
 from tscm.printable import visible
+
+if TYPE_CHECKING:
+    from tscm.operations.answers import ModuleVersion
 
 
 @click.command()
@@ -30,6 +31,9 @@ def command(session: Session, /, *, all_modules: bool, json_output: bool) -> Non
             say.plain(__version__)
         return
 
+    from tscm.operations.arguments import Nothing  # for the version alone they are too much
+    from tscm.operations.table.manager import VERSIONS
+
     modules = session.backend().call(VERSIONS, Nothing())
     if json_output:
         say.as_json(modules)
@@ -38,7 +42,7 @@ def command(session: Session, /, *, all_modules: bool, json_output: bool) -> Non
         say.plain(table(modules))
 
 
-def table(modules: Sequence[ModuleVersion]) -> str:
+def table(modules: "Sequence[ModuleVersion]") -> str:
     """The table as text, the same on a terminal and in a pipe."""
     lines = [f"{'Module':<20} Version", f"{'-' * 20} {'-' * 10}"]
     lines += [f"  {visible(one.module):<18} {visible(one.version)}" for one in modules]
