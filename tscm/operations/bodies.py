@@ -37,6 +37,7 @@ def read_body(raw: bytes) -> Json:
     """
     The object in a body, `{}` for an empty one.  Raises `RequestFaulty`.
     """
+    _refuse_many(raw)
     try:
         body = json.loads(raw or b"{}", parse_int=_number, parse_constant=_no_constant)
     except RequestFaulty:
@@ -53,6 +54,21 @@ def read_body(raw: bytes) -> Json:
             "a text contains half of a surrogate pair, which is not a character"
         ) from None
     return body
+
+
+def _refuse_many(raw: bytes) -> None:
+    """
+    Raise `RequestFaulty` where the marks outside of texts say that there are too many values: before any is made.
+
+    A body may be one text of megabytes; as many small values would hold the reactor, and much memory.
+    """
+    bare = raw.replace(rb"\\", b"").replace(rb"\"", b"")
+    texts = bare.count(b'"') // 2
+    if texts <= 2 * MOST_VALUES:  # a name and a text for each
+        outside = b"".join(bare.split(b'"')[::2])
+        if sum(map(outside.count, (b",", b"[", b"{"))) <= 2 * MOST_VALUES + 1:
+            return
+    raise RequestFaulty(f"the request body contains more than {MOST_VALUES:,} values")
 
 
 def _check_shape(body: Json) -> None:
