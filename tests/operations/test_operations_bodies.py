@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tscm.operations import bodies
 from tscm.operations.bodies import MOST_VALUES, RequestFaulty, read_body
 
 SIZE = 8 << 20
@@ -52,6 +51,6 @@ def test_many_values_are_refused_before_one_is_made(
     def made(*_: object, **__: object) -> None:
         raise AssertionError("a value is made")
 
-    monkeypatch.setattr(bodies.json, "loads", made)
+    monkeypatch.setattr(json, "loads", made)
     with pytest.raises(RequestFaulty, match="more than 2,000 values"):
         read_body(b'{"a": [' + part * (SIZE // len(part)) + b"0]}")

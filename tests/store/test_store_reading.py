@@ -136,7 +136,7 @@ def test_a_damaged_database_is_a_sentence_for_every_reader(tmp_path: Path) -> No
 
 
 def test_only_the_store_opens_the_database() -> None:
-    own = SOURCE / "faces/web/accounts.py"  # a database of the page alone
+    own = SOURCE / "faces/web/database.py"  # a database of the page alone
     opened = [
         f"{path.relative_to(SOURCE)}:{node.lineno}"
         for path in sorted(SOURCE.rglob("*.py"))
