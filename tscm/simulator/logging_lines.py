@@ -179,6 +179,9 @@ def _level(words: list[str]) -> int:
     if not words:
         raise _incomplete()
     level = level_of(words[0])
+    if level is None:  # a keyword like others: short while it is unique
+        meant = [number for number, name in enumerate(LEVELS) if name.startswith(words[0])]
+        level = meant[0] if len(meant) == 1 else None
     if level is None or len(words) > 1:
         raise _invalid(2)
     return level
