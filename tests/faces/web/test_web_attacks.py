@@ -2,6 +2,8 @@
 Hostile requests to every route, and guesses at passwords from many places and at many users.
 """
 
+from pathlib import Path
+
 import pytest
 
 from tests.faces.web.test_web_gate import filled
@@ -10,6 +12,7 @@ from tscm.faces.web.passwords import hashed
 from tscm.faces.web.roles import Role
 from tscm.faces.web.routes import routes
 from tscm.faces.web.throttle import FREE
+from tscm.settings.web import WebSettings
 
 HOSTILE = (
     "..%2f..%2f..%2fetc%2fpasswd",
@@ -41,6 +44,26 @@ def test_no_part_of_a_path_leads_anywhere(web: FakeSite, word: str) -> None:
         assert "<script>alert" not in reply.text
         assert "root:" not in reply.text
         assert "{{" not in word or reply.status != 200 or word in reply.text, route
+
+
+@pytest.mark.parametrize(
+    "name", ["User-Agent", "Origin", "Sec-Fetch-Site", "Content-Type", "Accept-Encoding",
+             "Authorization", "Cookie", "X-Remote-User"],
+)  # fmt: skip
+def test_a_header_that_is_no_utf8_is_no_error_of_the_page(tmp_path: Path, name: str) -> None:
+    proxy = WebSettings(proxy_user_header="X-Remote-User", proxy_addresses=("127.0.0.1",))
+    web = FakeSite(tmp_path, proxy)
+    try:
+        web.signed_in(Role.ADMIN)
+        for start in (
+            *(f"{route.method} {filled(route)}" for route in routes()),
+            *("GET /api/v1/fleet", "POST /api/v1/entries", "GET /nowhere", "GET /static/none"),
+        ):
+            head = f"{start} HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 0\r\n{name}: ".encode()
+            status = int(web.send(head + b"\xff\r\n\r\n").split()[1])
+            assert 200 <= status < 500, start
+    finally:
+        web.close()
 
 
 def test_a_body_over_the_bound_is_refused_on_every_route(web: FakeSite) -> None:

@@ -188,6 +188,13 @@ def test_a_manager_that_goes_is_told_once_and_followed_again(live: FakeSite) -> 
     assert [kind for kind, _ in window.events()] == ["fault", "lines"]
 
 
+def test_the_head_of_a_stream_takes_no_stream(live: FakeSite) -> None:
+    start = f"HEAD /live/stream?live=yes HTTP/1.1\r\nHost: {HOST}\r\n"
+    reply = live.send(f"{start}Cookie: __Host-tscm={live.signed_in()}\r\n\r\n".encode())
+    assert reply.startswith(b"HTTP/1.1 200 ")
+    assert not live.desk.live.streams()
+
+
 def test_a_stream_is_no_page(live: FakeSite) -> None:
     assert live.ask("/live/stream", key=live.signed_in()).status == 400
     stranger = live.ask("/live/stream?live=yes")

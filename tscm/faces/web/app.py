@@ -33,6 +33,7 @@ from tscm.faces.web.assets import FOR_EVER, Assets
 from tscm.faces.web.credentials import LoginBusy
 from tscm.faces.web.desk import Desk
 from tscm.faces.web.gate import COOKIE, cross_site_fault, session_in, user_of_proxy
+from tscm.faces.web.headers import header, headers
 from tscm.faces.web.rendering import Chrome, environment, rendered
 from tscm.faces.web.routes import Route, routes
 from tscm.faces.web.site import API
@@ -166,6 +167,8 @@ class WebApp:
         self._head(request)
         request.setHeader("cache-control", "no-store")
         request.setHeader("content-type", "text/event-stream; charset=utf-8")
+        if request.method == b"HEAD":
+            return b""
         request.write(b": lines follow\n\n")
         running = answer.begin(request)
         request.notifyFinish().addErrback(lambda _: running.gone())
@@ -175,11 +178,11 @@ class WebApp:
     async def _answer(self, request: Request, route: Route, visit: Visit) -> Answer:
         if route.method != "GET":
             fault = cross_site_fault(
-                request.getHeader("sec-fetch-site"), request.getHeader("origin"), self._own()
+                header(request, "sec-fetch-site"), header(request, "origin"), self._own()
             )
             if fault is not None:
                 return trouble_of(Faulty(f"{fault}; nothing was done"), 403)
-            if (request.getHeader("content-type") or "").partition(";")[0].strip() != _FORM:
+            if (header(request, "content-type") or "").partition(";")[0].strip() != _FORM:
                 return trouble_of(Faulty("the request is not a form"), 415)
         if route.role > visit.role:
             if visit.session is None:
@@ -228,7 +231,7 @@ class WebApp:
         settings = self._desk.settings
         if settings.proxy_user_header is None:
             return None
-        names = request.requestHeaders.getRawHeaders(settings.proxy_user_header, [])
+        names = headers(request, settings.proxy_user_header)
         address = str(getattr(request.getClientAddress(), "host", ""))
         try:
             return user_of_proxy(names, address, settings.proxy_addresses)
@@ -246,7 +249,7 @@ class WebApp:
             fields=fields,
             session=session,
             address=str(getattr(peer, "host", "")),
-            agent=(request.getHeader("user-agent") or "")[:200],
+            agent=(header(request, "user-agent") or "")[:200],
             live="live" in fields,
             now=self._desk.now(),
         )
@@ -344,7 +347,7 @@ def _fields_of(request: Request) -> Fields:
 
 
 def _takes_gzip(request: Request) -> bool:
-    accepted = request.getHeader("accept-encoding") or ""
+    accepted = header(request, "accept-encoding") or ""
     return any(one.partition(";")[0].strip() == "gzip" for one in accepted.split(","))
 
 

@@ -14,6 +14,7 @@ from tscm.faces.web.api.answers import (
     document_answer,
     error_body,
 )
+from tscm.faces.web.headers import header
 
 METHODS = ("GET", "POST", "PUT", "DELETE")
 _MOST_FIELDS = 500
@@ -37,8 +38,8 @@ def call_of(request: Request, now: float) -> ApiCall:
         path=unquote_to_bytes(request.path).decode("utf-8", "replace"),
         query={name: tuple(values) for name, values in query.items()},
         body=b"" if content is None else content.getvalue(),
-        content_type=request.getHeader("content-type") or "",
-        authorization=request.getHeader("authorization") or "",
+        content_type=header(request, "content-type") or "",
+        authorization=header(request, "authorization") or "",
         address=str(getattr(request.getClientAddress(), "host", "")),
         now=now,
     )
