@@ -15,8 +15,9 @@ from tscm.alarms.book import Book
 from tscm.alarms.book_file import from_json, to_json
 from tscm.alarms.condition import FAILED, WARNING, Condition
 from tscm.alarms.machine import LONGEST_STEP, Moment, Timing, grouped, step
-from tscm.alarms.mutes import Mute, MuteFaulty, read_name
+from tscm.alarms.mutes import Mute, MuteFaulty, read_name, refuse_end
 from tscm.alarms.rules import RuleInForce, rules_in_force
+from tscm.base.clock import told_time
 from tscm.channels.message import ITEMS_MOST, Item, What
 from tscm.settings.alarm_rules import DEFAULTS, Rule
 from tscm.settings.alarms import AlarmSettings, RuleSettings
@@ -351,3 +352,12 @@ def test_rules_have_defaults_and_exceptions() -> None:
 def test_another_file_is_refused(kept: object) -> None:
     with pytest.raises(ValueError, match=r"it is not|damaged"):
         from_json(kept)
+
+
+@pytest.mark.parametrize("until", [START - 1, START, 1e12, 1e300, float("inf")])
+def test_a_mute_ends_at_a_time_that_can_be_told(until: float) -> None:
+    assert told_time(until)
+    with pytest.raises(MuteFaulty, match=r"choose an? (later|earlier) one"):
+        refuse_end(until, START)
+    refuse_end(START + 366 * 86400, START)
+    refuse_end(None, START)

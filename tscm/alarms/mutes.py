@@ -13,6 +13,7 @@ from tscm.settings.values import shown
 
 ALL = "all"
 MUTES_MOST = 500
+LONGEST_SECONDS = 10 * 366 * 86400.0
 _NAME_MOST = 200
 
 
@@ -68,6 +69,16 @@ def read_name(text: Any) -> str:
             f"one of the rules {', '.join(Rule)}"
         )
     return str(text)
+
+
+def refuse_end(until: float | None, now: float) -> None:
+    """Raise `MuteFaulty` for an end that is over, or that is too far away to be shown."""
+    if until is None:
+        return
+    if until <= now:
+        raise MuteFaulty("the end of the mute is in the past; choose a later one")
+    if until > now + LONGEST_SECONDS:
+        raise MuteFaulty("the end of the mute is more than ten years away; choose an earlier one")
 
 
 def mute_of(mutes: Iterable[Mute], name: str, now: float) -> Mute | None:

@@ -19,7 +19,7 @@ from tscm.alarms.conditions import conditions
 from tscm.alarms.counting import Counted, counted_on
 from tscm.alarms.heartbeat import Heartbeat
 from tscm.alarms.machine import Moment, Timing, grouped, step
-from tscm.alarms.mutes import MUTES_MOST, Mute, MuteFaulty, read_name
+from tscm.alarms.mutes import MUTES_MOST, Mute, MuteFaulty, read_name, refuse_end
 from tscm.alarms.observed import Observed
 from tscm.alarms.rules import rules_in_force
 from tscm.base.clock import wall_seconds
@@ -266,8 +266,7 @@ class AlarmService(Service):
         """Send nothing about alarms of this name until then.  Raises `MuteFaulty`."""
         now = wall_seconds(self._reactor)
         made = Mute(name=read_name(name), since=now, until=until, reason=reason, by=by)
-        if made.over(now):
-            raise MuteFaulty("the end of the mute is in the past; choose a later one")
+        refuse_end(until, now)
         others = tuple(
             one for one in self.book.mutes if one.name != made.name and not one.over(now)
         )

@@ -67,5 +67,8 @@ class Jumps:
 
 
 def told_time(seconds: float) -> str:
-    """A time of day as a message tells it: ISO 8601 to the second, in this host's zone, with it."""
-    return datetime.fromtimestamp(seconds, UTC).astimezone().isoformat(" ", "seconds")
+    """A time of day as a message tells it: ISO 8601 to the second, in this host's zone, with it; never fails."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).astimezone().isoformat(" ", "seconds")
+    except (ValueError, OverflowError, OSError):  # no year of four digits
+        return f"{seconds:.0f} s after 1970"

@@ -5,11 +5,11 @@ Pure.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Self
 
 from attrs import asdict, frozen
 
+from tscm.base.clock import told_time
 from tscm.model import Json
 
 REASON_MOST = 300
@@ -32,7 +32,7 @@ class Hold:
 
     def __str__(self) -> str:
         """For every face: `held until 2026-12-01 08:00:00+01:00 by root: change freeze`."""
-        until = "" if self.until is None else f" until {_when(self.until)}"
+        until = "" if self.until is None else f" until {told_time(self.until)}"
         by = f" by {self.by}" if self.by else ""
         return f"held{until}{by}{f': {self.reason}' if self.reason else ''}"
 
@@ -52,10 +52,3 @@ class Hold:
             reason=str(kept.get("reason", ""))[:REASON_MOST],
             by=str(kept.get("by", "")),
         )
-
-
-def _when(at: float) -> str:
-    try:
-        return datetime.fromtimestamp(at).astimezone().isoformat(" ", "seconds")
-    except (ValueError, OverflowError, OSError):
-        return f"{at:.0f} s after 1970"
