@@ -109,6 +109,30 @@ def test_a_mail_server_that_is_away_is_tried_again_and_told(site: Site) -> None:
     site.service.stopService()
 
 
+def test_a_report_that_fails_in_a_way_of_its_own_keeps_no_other_back(
+    site: Site, logged_failures: list[Any]
+) -> None:
+    site.service.stopService()
+    other = evolve(DAILY, name="other")
+
+    async def send(schedule: Schedule, due: Due) -> str:
+        if schedule.name == "hits":
+            raise ValueError("not foreseen")
+        return await site.send(schedule, due)
+
+    service = ReportService(site.clock, AtOnce(), site.path, (DAILY, other), send)
+    service.startService()
+    site.run(8 * HOUR)
+    assert site.sent == [("other", START + 7 * HOUR)]
+    assert [one.error for one in service.standing()] == [
+        "internal error: ValueError: not foreseen",
+        None,
+    ]
+    service.stopService()
+    assert len(logged_failures) > 1  # tried again
+    logged_failures.clear()
+
+
 @pytest.mark.parametrize("kept", ["", "[]", "{", '{"dealt_with": {"hits": "x"}}', "[" * 9000])
 def test_a_damaged_file_sends_nothing_of_the_past(site: Site, kept: str) -> None:
     site.service.stopService()

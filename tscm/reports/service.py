@@ -10,13 +10,14 @@ from typing import Any, ClassVar, Protocol
 
 from attrs import define, field, frozen
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from tscm.base.backup_rule import BackupRule, Treatment
 from tscm.base.clock import wall_seconds
 from tscm.base.safe_files import read_regular
 from tscm.base.schedule import PeriodicService, backoff
+from tscm.channels.fault import ChannelFault
 from tscm.errors import TscmError
 from tscm.reports.answers import ReportStanding, ReportUnknown
 from tscm.reports.due import Due, latest_due, next_due, to_send
@@ -129,7 +130,7 @@ class ReportService(Service):
     async def _try(self, schedule: Schedule, due: Due, before: _Trouble | None) -> None:
         name = schedule.name
         try:
-            answer = await self._send(schedule, due)
+            answer = await self._sent(schedule, due)
         except TscmError as error:
             failures = 1 + (before.failures if before else 0)
             pause = backoff(failures, random(), first=_FIRST_PAUSE, most=_LONGEST_PAUSE)  # noqa: S311 - spreads a pause
@@ -146,6 +147,16 @@ class ReportService(Service):
         self._sent_at[name] = wall_seconds(self._reactor)
         self._log.info("report {name} sent: {answer}", name=name, answer=answer)
         await self._keep()
+
+    async def _sent(self, schedule: Schedule, due: Due) -> str:
+        """Send; whatever happens to one report must not keep the others back.  Raises `TscmError`."""
+        try:
+            return await self._send(schedule, due)
+        except (TscmError, CancelledError):
+            raise
+        except Exception as error:  # noqa: BLE001 - it is tried again, whatever happened
+            self._log.failure("report {name} failed", name=schedule.name)
+            raise ChannelFault(f"internal error: {type(error).__name__}: {error}") from None
 
     def _kept(self) -> dict[str, float]:
         try:
