@@ -20,13 +20,17 @@ def refusal(address: str, *, allow_private: bool) -> str | None:
     found = _inner(ip_address(address.partition("%")[0]))
     if found.is_multicast or found.is_unspecified or found.is_link_local or _is_reserved(found):
         return f"{address} is not an address of a server"
-    if not allow_private and not found.is_global:
+    if not allow_private and (not found.is_global or _is_site_local(found)):
         return f"{address} is a private or loopback address, which allow_private does not permit"
     return None
 
 
 def _is_reserved(found: IPv4Address | IPv6Address) -> bool:
     return found.is_reserved and not found.is_loopback  # ::1 lies in reserved space
+
+
+def _is_site_local(found: IPv4Address | IPv6Address) -> bool:
+    return isinstance(found, IPv6Address) and found.is_site_local  # RFC 3879
 
 
 def _inner(found: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpcore
 import httpx
@@ -92,7 +93,9 @@ def post(
     if target is None:
         raise ChannelFault("[webhook] url is not set", "set it in tscm.toml")
     if target.startswith("http:") and not settings.allow_private:
-        raise ChannelFault(f"{target} has no TLS", "use https://, or set [webhook] allow_private")
+        raise ChannelFault(
+            f"{_server(target)} has no TLS", "use https://, or set [webhook] allow_private"
+        )
     headers = {"User-Agent": f"tscm/{__version__}", "Accept-Encoding": "identity"}
     if body is not None:
         headers["Content-Type"] = "application/json"
@@ -116,7 +119,13 @@ def post(
             return _exchange(client, method, target, body, headers)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         over = "it did not answer in time" if cut.over else answer_text(error)
-        raise ChannelFault(f"{target}: {over}", "check the URL and the server") from None
+        raise ChannelFault(f"{_server(target)}: {over}", "check the URL and the server") from None
+
+
+def _server(url: str) -> str:
+    """Scheme, host and port of *url*: its path may be all that a service asks for, and faults are shown to everybody."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _signed(settings: WebhookSettings, layout: Layout, body: bytes, at: float) -> Mapping[str, str]:
@@ -144,8 +153,9 @@ def _exchange(
         text = answer_text(said)
         if response.is_redirect:
             raise ChannelFault(
-                f"{url} answered {answer}, and redirects are not followed", "set the final URL"
+                f"{_server(url)} answered {answer}, and redirects are not followed",
+                "set the final URL",
             )
         if not response.is_success:
-            raise ChannelFault(f"{url} answered {answer}{f': {text}' if text else ''}")
+            raise ChannelFault(f"{_server(url)} answered {answer}{f': {text}' if text else ''}")
         return f"{answer}{f': {text}' if text else ''}"
