@@ -3,15 +3,19 @@ More logs than descriptors: files are closed while nobody uses them, and no line
 """
 
 import random
+from os import mkfifo, truncate
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import ensureDeferred
 
-from tests.spool.spool_room import make_spool, run_of
+from tests.spool.spool_room import FaultyDisk, make_spool, run_of
 from tests.spool.test_spool_service import balanced, closed, drain
+from tscm.spool.disk import Disk
 from tscm.spool.open_files import OpenFiles, shares
 from tscm.spool.service import SpoolService
 
@@ -69,9 +73,11 @@ def test_logs_leave_descriptors_for_everything_else(allowed: int) -> None:
     assert share.texts >= share.lists
 
 
-def crowd(root: Path, names: list[str], rotate: int = BIG) -> SpoolService:
+def crowd(
+    root: Path, names: list[str], rotate: int = BIG, disk: Disk | None = None
+) -> SpoolService:
     """A spool with more logs than it may have files open."""
-    spool = make_spool(root)
+    spool = make_spool(root, disk=disk)
     spool.share_files(64, 0)
     for name in names:
         spool.open_device(name, rotate)
@@ -114,14 +120,22 @@ def test_each_line_of_each_device_is_stored_and_read(tmp_path: Path, rotate: int
     closed(again)
 
 
-def idle_log(root: Path) -> tuple[SpoolService, Path]:
-    """A log of two lines whose file is closed, as others took its place."""
-    spool = crowd(root, ["fw"])
+def idle_log(root: Path, disk: Disk | None = None, sealed: int = 0) -> tuple[SpoolService, Path]:
+    """A log of two lines, and of *sealed* ones before, whose files are closed, as others took their place."""
+    spool = crowd(root, ["fw"], disk=disk)
+    for number in range(sealed):
+        assert spool.append("fw", [run_of(b"sealed %d" % number)], 1.0)
+        assert spool.seal("fw")
     assert spool.append("fw", [run_of(b"one", b"two")], 1.0)
+    press(spool)
+    return spool, root / "fw" / "syslog"
+
+
+def press(spool: SpoolService) -> None:
+    """Use the files of more logs than may be open."""
     for number in range(60):
         spool.open_device(f"other{number}", BIG)
         spool.append(f"other{number}", [run_of(b"x")], 1.0)
-    return spool, root / "fw" / "syslog"
 
 
 @pytest.mark.parametrize("how", ["deleted", "moved", "truncated", "cut"])
@@ -157,8 +171,18 @@ def test_what_another_program_appends_meanwhile_is_no_line_of_the_log(tmp_path: 
     closed(spool)
 
 
-def test_a_folder_that_is_away_refuses_lines_and_takes_them_again(tmp_path: Path) -> None:
-    spool, file = idle_log(tmp_path)
+class VolumeAway(Disk):
+    """A folder that is not there is one whose volume is away."""
+
+    def is_on_volume(self, fd: int, folder: Path) -> bool:
+        return False
+
+    def volume_for(self, folder: Path) -> int:
+        return -1
+
+
+def test_a_folder_whose_volume_is_away_refuses_lines_and_takes_them_again(tmp_path: Path) -> None:
+    spool, file = idle_log(tmp_path, VolumeAway())
     away = tmp_path / "away"
     file.parent.rename(away)
     assert not spool.append("fw", [run_of(b"three")], 2.0)
@@ -166,6 +190,141 @@ def test_a_folder_that_is_away_refuses_lines_and_takes_them_again(tmp_path: Path
     away.rename(file.parent)
     assert spool.append("fw", [run_of(b"four")], 3.0)
     assert file.read_bytes() == b"one\ntwo\nfour\n"
+    closed(spool)
+
+
+@pytest.mark.parametrize("gone", ["", ".spool"])
+@pytest.mark.parametrize("when", ["append", "look"])
+def test_a_folder_that_went_while_its_files_were_closed_is_made_again(
+    tmp_path: Path, gone: str, when: str
+) -> None:
+    spool, file = idle_log(tmp_path, sealed=3)
+    reader = spool.reader("fw", "forward")
+    rmtree(file.parent / gone)
+    if when == "look":
+        ensureDeferred(spool.look_at_files())
+    assert spool.append("fw", [run_of(b"three")], 2.0)
+    ensureDeferred(spool.look_at_files())
+    assert spool.seal("fw")
+    assert spool.append("fw", [run_of(b"four")], 3.0)
+    assert spool.figures("fw").stored_lines == 7
+    kept = b"" if not gone else b"sealed 0\nsealed 1\nsealed 2\none\ntwo\n"
+    assert drain(reader) == kept + b"three\nfour\n"
+    assert balanced(spool, "fw")
+    closed(spool)
+    again = make_spool(tmp_path)
+    again.open_device("fw", BIG)
+    assert again.figures("fw").truncations == (not gone)
+    assert drain(again.reader("fw", "late")) == kept + b"three\nfour\n"
+    closed(again)
+
+
+@pytest.mark.parametrize("how", ["deleted", "truncated"])
+def test_a_list_of_segments_that_went_while_it_was_closed_is_made_again(
+    tmp_path: Path, how: str
+) -> None:
+    spool, file = idle_log(tmp_path, sealed=3)
+    place = file.parent / ".spool/segments"
+    if how == "deleted":
+        place.unlink()
+    else:
+        truncate(place, 64)
+    reader = spool.reader("fw", "late")
+    text = drain(reader) + drain(reader)  # the first read meets the fault
+    assert text == b"sealed 0\nsealed 1\nsealed 2\none\ntwo\n"
+    assert spool.seal("fw")
+    assert spool.figures("fw").rebuilt == 1
+    assert balanced(spool, "fw")
+    closed(spool)
+
+
+def test_a_seal_finds_that_the_list_went_and_the_next_one_succeeds(tmp_path: Path) -> None:
+    spool, file = idle_log(tmp_path, sealed=3)
+    (file.parent / ".spool/segments").unlink()
+    assert not spool.seal("fw")
+    assert spool.seal("fw")
+    assert balanced(spool, "fw")
+    closed(spool)
+
+
+@pytest.mark.parametrize("kind", ["file", "long file", "link", "pipe", "folder"])
+def test_what_took_the_place_of_a_closed_file_is_kept_aside(tmp_path: Path, kind: str) -> None:
+    spool, file = idle_log(tmp_path)
+    away = tmp_path / "elsewhere"
+    file.rename(away)
+    if kind == "link":
+        file.symlink_to(away)
+    elif kind == "pipe":
+        mkfifo(file)
+    elif kind == "folder":
+        file.mkdir()
+    else:
+        file.write_bytes(b"a line of another program\n" * (1 if kind == "file" else 9))
+    assert spool.append("fw", [run_of(b"three")], 2.0)
+    assert drain(spool.reader("fw", "late")) == b"three\n"
+    assert file.read_bytes() == b"three\n"
+    assert away.read_bytes() == b"one\ntwo\n"
+    assert spool.figures("fw").stored_lines == 3
+    assert balanced(spool, "fw")
+    assert len(list((file.parent / ".spool").glob("torn.*"))) == 1
+    closed(spool)
+
+
+def test_a_copy_in_the_place_of_a_closed_file_is_the_file(tmp_path: Path) -> None:
+    spool, file = idle_log(tmp_path)
+    copy = tmp_path / "copy"
+    copy.write_bytes(file.read_bytes())
+    copy.rename(file)
+    assert spool.append("fw", [run_of(b"three")], 2.0)
+    assert drain(spool.reader("fw", "late")) == b"one\ntwo\nthree\n"
+    assert spool.figures("fw").truncations == 0
+    closed(spool)
+
+
+@pytest.mark.parametrize("how", ["deleted", "moved"])
+def test_a_file_that_lies_elsewhere_is_not_closed_before_it_is_put_right(
+    tmp_path: Path, how: str
+) -> None:
+    spool = crowd(tmp_path, ["fw"])
+    assert spool.append("fw", [run_of(b"one", b"two")], 1.0)
+    file = tmp_path / "fw/syslog"
+    if how == "deleted":
+        file.unlink()
+    else:
+        file.rename(tmp_path / "elsewhere")
+    press(spool)
+    ensureDeferred(spool.look_at_files())
+    assert file.read_bytes() == b"one\ntwo\n"
+    closed(spool)
+
+
+def test_logs_that_a_full_disk_refuses_do_not_stay_open(tmp_path: Path) -> None:
+    disk = FaultyDisk()
+    spool = crowd(tmp_path, [f"fw{number}" for number in range(100)], disk=disk)
+    disk.room = 0
+    for number in range(100):
+        assert not spool.append(f"fw{number}", [run_of(b"x")], 1.0)
+    assert open_logs(tmp_path) <= 64
+    disk.room = None
+    for number in range(100):
+        assert spool.append(f"fw{number}", [run_of(b"x")], 1.0)
+    closed(spool)
+
+
+def test_a_large_file_that_was_truncated_while_it_was_closed_is_read_in_a_thread(
+    tmp_path: Path,
+) -> None:
+    spool, file = idle_log(tmp_path)
+    log = spool._devices["fw"]
+    log.repaired_at_once = 4
+    begun: list[str] = []
+    log.on_large = lambda: begun.append("fw")
+    truncate(file, 7)
+    assert spool.append("fw", [run_of(b"three")], 2.0)
+    assert begun == ["fw"]
+    log.repair_at_once()
+    assert drain(spool.reader("fw", "late")) == b"one\nthree\n"
+    assert balanced(spool, "fw")
     closed(spool)
 
 

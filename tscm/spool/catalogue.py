@@ -43,8 +43,8 @@ class CatalogueDamaged(OSError):
     An `OSError`, since for those who use the log the disk does not give what was written.
     """
 
-    def __init__(self) -> None:
-        super().__init__(errno.EIO, "the list of segments is damaged")
+    def __init__(self, how: str = "damaged") -> None:
+        super().__init__(errno.EIO, f"the list of segments is {how}")
 
 
 @frozen
@@ -347,14 +347,17 @@ class Catalogue:
         """
         The file that lies there now: its volume may have been repaired and mounted again.
 
-        Raises `OSError` where it is not the list as it was.
+        Raises `CatalogueDamaged` where it is not the list as it was, `OSError`.
         """
         if self._fd < 0 and self.files is not None:
             self.files.make_room()
-        fd = self._disk.open(self._path, READ_WRITE)
+        try:
+            fd = self._disk.open(self._path, READ_WRITE)
+        except FileNotFoundError:
+            raise CatalogueDamaged("missing") from None
         if self._disk.size(fd) < self.count * RECORD_BYTES:
             self._disk.close(fd)
-            raise OSError(errno.EIO, "the list of segments is truncated; restart the manager")
+            raise CatalogueDamaged("truncated")
         old, self._fd = self._fd, fd
         if old >= 0:
             with contextlib.suppress(OSError):

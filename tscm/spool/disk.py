@@ -107,8 +107,12 @@ class Disk:
 
     def is_on_volume(self, fd: int, folder: Path) -> bool:
         """Whether what is made at *folder*, where nothing lies, comes on the volume of the open file."""
+        return os.fstat(fd).st_dev == self.volume_for(folder)
+
+    def volume_for(self, folder: Path) -> int:
+        """The volume on which what is made at *folder* comes, where nothing lies."""
         above = next(one for one in folder.parents if one.exists())
-        return os.fstat(fd).st_dev == above.stat().st_dev
+        return above.stat().st_dev
 
     def is_foreign(self, path: Path) -> bool:
         """Whether what lies at *path* is no regular file: a link, a folder, a pipe."""

@@ -16,9 +16,8 @@ from twisted.logger import Logger
 from tscm.plural import many
 from tscm.spool.bridge import bridge
 from tscm.spool.copying import Apart, TextCopy
-from tscm.spool.disk import CREATE_EMPTY, Disk
+from tscm.spool.disk import CREATE_EMPTY
 from tscm.spool.live import LiveLog
-from tscm.spool.names import LogFolder
 from tscm.spool.overlong import Cut, Places, cut_tail
 from tscm.spool.state import CHANGED, Gap
 from tscm.spool.survey import Survey
@@ -152,25 +151,6 @@ def _has_hole(live: LiveLog, *, search: bool) -> bool:
     return False
 
 
-def clear_place(disk: Disk, folder: LogFolder, offset: int) -> None:
-    """
-    At a start: keep aside what lies in the live file's place and is no file, a link or a folder say.
-
-    Nothing is written through a link, and no line is lost to what takes none.
-    """
-    if not disk.is_foreign(folder.live):
-        return
-    torn = unused_torn(disk, folder, offset)
-    disk.rename(folder.live, torn)
-    _log.error(
-        "the live log of {device} was replaced by something that is not a file: it is "
-        "kept as {path}, and a new log is written; no other program may write to this "
-        "directory",
-        device=folder.path.name,
-        path=str(torn),
-    )
-
-
 def _move_aside(live: LiveLog, size: int, found: int, copy: TextCopy | None) -> None:
     """What somebody wrote behind the log's end is no line of it, and the next line would lie over it."""
     disk, folder = live.disk, live.folder
@@ -211,14 +191,14 @@ def _make_folder(live: LiveLog) -> None:
     """
     live.disk.make_folder(live.folder.path)
     live.disk.make_folder(live.folder.spool)
-    live.catalogue.replace({})
-    live.publish_state(clean=False)
     _log.error(
         "another process moved or deleted the directory of the log of {device}, or "
         ".spool in it: it is created again with the lines of the live log; missing "
         "rotated segments count as lost",
         device=live.folder.path.name,
     )
+    live.publish_state(clean=False)
+    live.catalogue.replace({})  # one that was parked is gone: it is made anew from the segments
 
 
 def _restore(live: LiveLog, copy: TextCopy | None) -> None:

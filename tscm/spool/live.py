@@ -17,6 +17,7 @@ from tscm.spool.disk import CREATE, CREATE_EMPTY, READ_WRITE, Disk
 from tscm.spool.index import IndexEncoder, Pending, joined
 from tscm.spool.names import LogFolder
 from tscm.spool.open_files import OpenFiles
+from tscm.spool.parked import ParkedFile, open_parked
 from tscm.spool.state import LogState, encode_state
 
 _PENDING_MAX = 512
@@ -89,8 +90,10 @@ class LiveLog:
     """The time of day, for what is written down of a look."""
     used: bool = field(default=False, init=False)
     """Whether the file was used since others asked for room (`tscm.spool.open_files`)."""
-    parked: bool = field(default=False, init=False)
-    """Whether the file is closed, and opened again by the next use."""
+    parked: ParkedFile | None = field(default=None, init=False)
+    """The file while it is closed, and opened again by the next use."""
+    on_altered: Callable[[], object] = field(default=_nothing, init=False)
+    """Called where a file that was parked is not as long as it was."""
     _files: OpenFiles | None = field(default=None, init=False)
     misplaced: bool = field(default=False, init=False)
     """Whether the live text is still called `.spool/next`."""
@@ -114,14 +117,14 @@ class LiveLog:
         """
         The descriptor of the live file; -1 where it had to be given up.  Raises `OSError` where a parked one cannot be opened.
         """
-        if self.parked:
-            self._open_again()
+        if self.parked is not None:
+            self._open_again(self.parked)
         self.used = True
         return self._fd
 
     @fd.setter
     def fd(self, fd: int) -> None:
-        self._fd, self.parked = fd, False
+        self._fd, self.parked = fd, None
         if self._files is not None:
             if fd < 0:
                 self._files.closed(self)
@@ -136,32 +139,34 @@ class LiveLog:
             files.opened(self)
 
     def park(self) -> bool:
-        """Close the file until it is used again; not while anything is wrong with it."""
-        if self.misplaced or self.fault is not None or self._fd < 0:
+        """
+        Close the file until it is used again; not while it is elsewhere, for its text is nowhere else then.
+        """
+        disk, fd = self.disk, self._fd
+        if self.misplaced or fd < 0:
             return False
-        fd, self._fd = self._fd, -1
-        self.parked = True
+        try:
+            if not disk.is_at(fd, self.folder.live):
+                return False
+            volume, number = disk.volume_of(fd), disk.number_of(fd)
+        except OSError:
+            return False
+        size, lines = self.end - self.base, self.lines - self.lines_before
+        self.parked, self._fd = ParkedFile(volume, number, self.base, size, lines), -1
         with contextlib.suppress(OSError):
-            self.disk.close(fd)
+            disk.close(fd)
         return True
 
-    def _open_again(self) -> None:
-        """
-        Open what was parked.  Of a file that is gone by now an empty one stands: the next look notes the loss.
-        """
+    def _open_again(self, was: ParkedFile) -> None:
         if self._files is not None:
             self._files.make_room()
-        try:
-            fd = self.disk.open(self.folder.live, READ_WRITE)
-        except FileNotFoundError:
-            fd = self.disk.open(self.folder.live, CREATE)
-        self.fd = fd
+        self.fd = open_parked(self.disk, self.folder, was)
 
     def _woken(self) -> bool:
-        """Whether a parked file is open again, and holds what was written to it."""
+        """Whether a parked file is open again; where it is not as it was, it is put right first."""
         try:
             if self.disk.size(self.fd) != self.end - self.base:
-                self.restore(self)
+                self.on_altered()
         except OSError as error:
             self.ill(error)
             return False
@@ -173,7 +178,7 @@ class LiveLog:
         """
         One write for all of *runs*; False, and the log as before, where the disk refuses.
         """
-        if self.parked and not self._woken():
+        if self.parked is not None and not self._woken():
             self.refused_lines += sum(run.lines for run in runs)
             return False
         self.used = True

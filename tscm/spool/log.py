@@ -61,6 +61,7 @@ class DeviceLog:
     _notices: list[tuple[DeviceReader, Callable[[], None]]] = field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.live.on_altered = self.repair
         for name, cursor in self.live.cursors.items():
             self._add_reader(name, cursor)
 
@@ -318,6 +319,8 @@ class DeviceLog:
                 rebuild_list(self.live)
             except OSError as again:
                 self.live.ill(again, "has a list of segments that cannot be rebuilt")
+            else:
+                self._mended()
 
     # -- figures --------------------------------------------------------------
 

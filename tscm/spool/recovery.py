@@ -32,11 +32,12 @@ from tscm.spool.cursor import LOST, SLOT_BYTES, Cursor, decode_cursor, encode_cu
 from tscm.spool.disk import CREATE, MOST_STATE, READ, Disk
 from tscm.spool.index import Index, IndexEncoder, Pending, read_index
 from tscm.spool.index_file import read_records
-from tscm.spool.intact import clear_place, make_whole
+from tscm.spool.intact import make_whole
 from tscm.spool.live import LiveLog
 from tscm.spool.measure import close_over_losses
 from tscm.spool.names import LogFolder, cursor_readers
 from tscm.spool.overlong import Places, cut_tail
+from tscm.spool.parked import clear_place
 from tscm.spool.rebuild import rebuild_catalogue
 from tscm.spool.state import NOT_RESTORED, Gap, LogState, decode_state
 from tscm.spool.text import LiveText, count_lines, last_line_end, unused_torn
@@ -184,7 +185,8 @@ def rebuild_list(live: LiveLog) -> None:
     there are segments to look at.
     """
     live.catalogue.close()
-    rebuild_catalogue(live.disk, live.folder, live.state, live.cursors)
+    known = evolve(live.state, live=live.base, lines_before=live.lines_before)
+    rebuild_catalogue(live.disk, live.folder, known, live.cursors)
     live.catalogue.open()
     if live.catalogue.end < live.base:
         end, lines = live.catalogue.end, live.catalogue.lines

@@ -349,7 +349,7 @@ class SpoolService(MultiService):
         try:
             fd = live.seal()
         except OSError as error:
-            live.ill(error, "cannot be rotated")
+            log.trouble(error, "cannot be rotated")
             live.full_bytes = live.end - live.base + rotate  # not again with every batch
             return False
         live.full_bytes = rotate
