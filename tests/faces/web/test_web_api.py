@@ -21,6 +21,7 @@ from tscm.faces.web.keys import ApiKey, Keys, is_within, key_fault
 from tscm.faces.web.nouns import NOUNS
 from tscm.faces.web.roles import ROLES as EVERY_ROLE
 from tscm.faces.web.roles import Role
+from tscm.faces.web.routes import routes
 from tscm.operations.arguments import PushedEntries
 from tscm.operations.job_figures import JobFigures, JobState
 from tscm.operations.operation import Operation
@@ -113,6 +114,30 @@ def test_a_key_does_no_more_than_its_role(web: FakeSite) -> None:
         for name, *_ in web.manager.asked
         if role_for(TABLE[name]) is Role.VIEWER
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/health", "doctor"),
+        ("/devices/<name>/checks", "doctor_device"),
+        ("/devices/<name>/plan", "plan"),
+        ("/devices/<name>/policy/rollback", "rollback"),
+        ("/devices/<name>/settings", "change"),
+        ("/health/alarms/mute", "mute_alarm"),
+        ("/health/alarms/unmute", "unmute_alarm"),
+        ("/health/alarms/test", "test_alarm"),
+        ("/health/senders", "adopt"),
+        ("/jobs/<int:number>/withdraw", "withdraw"),
+        ("/holds", "hold"),
+        ("/check", "enter"),
+        ("/entries/<int:number>/remove", "remove_entry"),
+        ("/add", "add"),
+    ],
+)
+def test_a_key_takes_the_role_that_the_page_takes(path: str, name: str) -> None:
+    (of_page,) = (one.role for one in routes() if (one.method, one.path) == ("POST", path))
+    assert role_for(TABLE[name]) is of_page
 
 
 def test_a_call_that_nobody_gave_a_role_takes_an_admin() -> None:
