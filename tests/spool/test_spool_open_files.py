@@ -3,17 +3,19 @@ More logs than descriptors: files are closed while nobody uses them, and no line
 """
 
 import random
+from collections.abc import Callable
 from os import mkfifo, truncate
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
 import pytest
 from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import Deferred, ensureDeferred
 
-from tests.spool.spool_room import FaultyDisk, make_spool, run_of
+from tests.spool.spool_room import AtOnce, FaultyDisk, make_spool, run_of
 from tests.spool.test_spool_service import balanced, closed, drain
 from tscm.spool.disk import Disk
 from tscm.spool.open_files import OpenFiles, shares
@@ -326,6 +328,44 @@ def test_a_large_file_that_was_truncated_while_it_was_closed_is_read_in_a_thread
     assert drain(spool.reader("fw", "late")) == b"one\nthree\n"
     assert balanced(spool, "fw")
     closed(spool)
+
+
+class SyncedDisk(Disk):
+    """Counts the volumes that are synced, and syncs none."""
+
+    volumes = 0
+
+    @property
+    def syncs_volumes(self) -> bool:
+        return True
+
+    def sync_volume(self, fd: int) -> None:
+        self.volumes += 1
+
+
+class Watched(AtOnce):
+    """Notes how many files of logs are open when a thread begins."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.most = root, 0
+
+    def run(self, call: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        self.most = max(self.most, open_logs(self.root))
+        return super().run(call, *args)
+
+
+@pytest.mark.parametrize("fsync", ["interval", "seal"])
+def test_a_stop_syncs_more_logs_than_there_are_descriptors(tmp_path: Path, fsync: str) -> None:
+    disk, threads = SyncedDisk(), Watched(tmp_path)
+    spool = make_spool(tmp_path, disk=disk, threads=threads, fsync=fsync)
+    spool.share_files(64, 0)
+    for number in range(100):
+        spool.open_device(f"fw{number}", BIG)
+        assert spool.append(f"fw{number}", [run_of(b"x")], 1.0)
+    ended = spool.stopService()
+    assert ended.called
+    assert disk.volumes >= 1
+    assert 0 < threads.most <= 16
 
 
 def links() -> list[Path]:

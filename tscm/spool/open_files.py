@@ -62,10 +62,11 @@ class OpenFiles:
 
 @frozen
 class FileShares:
-    """How many texts and how many lists of segments may be open at once."""
+    """How many texts and lists of segments may be open at once, and how many files may wait to be synced."""
 
     texts: int
     lists: int
+    syncs: int
 
 
 def shares(allowed: int, connections: int) -> FileShares:
@@ -74,9 +75,10 @@ def shares(allowed: int, connections: int) -> FileShares:
 
     Where there are few, a quarter is for connections and a quarter is kept back.
     """
-    left = allowed - min(connections, allowed // 4) - min(_KEPT_BACK, allowed // 4)
+    kept = min(_KEPT_BACK, allowed // 4)
+    left = allowed - min(connections, allowed // 4) - kept
     lists = min(_LISTS_MOST, left // 4)
-    return FileShares(max(_LEAST, left - lists), max(_LEAST, lists))
+    return FileShares(max(_LEAST, left - lists), max(_LEAST, lists), max(1, kept // 4))
 
 
 def allowed_files() -> int:

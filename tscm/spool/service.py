@@ -112,8 +112,8 @@ class SpoolService(MultiService):
         MultiService.__init__(self)
 
     def __attrs_post_init__(self) -> None:
-        self.share_files(allowed_files(), 0)
         self._syncer = Syncer(self.disk, self.threads, self.bounds.fsync)
+        self.share_files(allowed_files(), 0)
         upkeep = PeriodicService(self.clock, _UPKEEP_SECONDS, self._upkeep, "log maintenance")
         self._orphans = Orphans(self.disk, self.threads, self.at_once_bytes)
         self._repairs = Repairs(self.threads)
@@ -209,6 +209,7 @@ class SpoolService(MultiService):
         """
         share = shares(allowed, connections)
         self._texts, self._lists = OpenFiles(share.texts), OpenFiles(share.lists)
+        self._syncer.waiting_most = share.syncs
 
     @property
     def crowded(self) -> str | None:

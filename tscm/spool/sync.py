@@ -19,7 +19,7 @@ from tscm.spool.disk import FOLDER, Disk
 from tscm.spool.live import LiveLog
 from tscm.spool.names import LogFolder
 
-_WAITING_MAX = 256
+_WAITING_MOST = 256
 _TOGETHER = 64
 """With more logs that have grown, each volume is synced as a whole: one commit of its journal, not one a file."""
 
@@ -75,6 +75,8 @@ class Syncer:
     _disk: Disk
     _threads: Threads
     _policy: str
+    waiting_most: int = field(default=_WAITING_MOST, init=False)
+    """So many descriptors are kept at most for files that wait."""
     refused: int = field(default=0, init=False)
     """Files that the disk would not sync, or that were too many to wait for a slow one."""
     _jobs: list[Job] = field(factory=list, init=False)
@@ -87,7 +89,7 @@ class Syncer:
 
     def add_sealed(self, fd: int, folder: LogFolder) -> None:
         """Take over the descriptor of a segment that was just sealed."""
-        if self._policy == "off" or len(self._jobs) >= _WAITING_MAX:
+        if self._policy == "off" or len(self._jobs) >= self.waiting_most:
             if self._policy != "off":
                 self._add_with_volume(fd)
             with contextlib.suppress(OSError):
@@ -101,7 +103,9 @@ class Syncer:
         """Sync a live text that is about to be closed."""
         self._marked.pop(id(live), None)
         try:
-            if live.fd >= 0:
+            if live.fd >= 0 and len(self._jobs) >= self.waiting_most:
+                self._add_with_volume(live.fd)
+            elif live.fd >= 0:
                 self._jobs.append(Job(self._disk.duplicate(live.fd)))
         except OSError:  # no descriptor is left: nobody knows whether its end is on the disk
             self.refused += 1
@@ -109,9 +113,11 @@ class Syncer:
     def run(self) -> Deferred[None]:
         """Sync all that waits; fires when it is done."""
         refused = self.refused
-        if len(self._marked) > _TOGETHER and self._disk.syncs_volumes:
+        if len(self._marked) > min(_TOGETHER, self.waiting_most) and self._disk.syncs_volumes:
             self._add_volumes()
-        room = _WAITING_MAX - len(self._jobs)  # of a slow disk; those that find none stay marked
+        room = self.waiting_most - len(
+            self._jobs
+        )  # of a slow disk; those that find none stay marked
         for live in list(islice(self._marked.values(), max(0, room))):
             self.add_open(live)
         if self.refused > refused:
