@@ -82,6 +82,7 @@ def test_every_wider_cidr_is_looked_up(number: int, length: int) -> None:
         ("example.org", "is a name"),
         ("010.0.0.1", "leading zero"),
         ("10.0.0.1 until=2001-01-01", "already expired"),
+        ("10.0.0.1 until=9999-12-31T23:59", "is not a time"),
         ("10.0.0.1 until=soon", "is not a time"),
         ("10.0.0.1 until=9999-12-31", "is not a time"),
         ("10.0.0.1 for=4y", "not a valid duration"),

@@ -289,3 +289,39 @@ def test_no_transaction_of_a_large_edit_is_long(
     monkeypatch.setattr(user_lists, "writing", counted)
     lists.edit("partners", entries(*(f"20.0.0.{n}" for n in range(50))), Mode.ADD, ME, ANY)
     assert len(begun) >= 10
+
+
+def test_a_deletion_that_is_interrupted_leaves_no_list(
+    lists: UserLists, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists.edit("partners", entries("192.0.2.1"), Mode.ADD, ME, ANY)
+
+    def breaks(*_: Any) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(user_list_rows, "clear", breaks)
+        patch.setattr(user_lists, "clear", breaks)
+        with pytest.raises(StoreUnusable):
+            lists.delete("partners")
+    names = {one.name for one in lists.all(20.0)}
+    assert names == {"allow-by-hand", "block-by-hand", "own-allow", "own-block"}
+    assert set(lists.known()) == {"own-allow", "own-block"}
+    lists.create("others", "block", "", ME)
+    with store.transaction() as cursor:
+        assert cursor.execute("SELECT COUNT(*) FROM user_lists").fetchone() == (5,)
+        assert cursor.execute("SELECT COUNT(*) FROM user_entries").fetchone() == (0,)
+
+
+def test_between_the_slices_of_an_edit_is_room_for_who_waits(
+    lists: UserLists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite asks again after some milliseconds, which the next slice would take."""
+    slept: list[float] = []
+    monkeypatch.setattr(user_lists, "SLICE", 5)
+    monkeypatch.setattr(user_list_rows, "SLICE", 5)
+    monkeypatch.setattr("time.sleep", slept.append)
+    lists.edit("partners", entries(*(f"20.0.0.{n}" for n in range(50))), Mode.ADD, ME, ANY)
+    assert len(slept) >= 9
+    lists.delete("partners")
+    assert len(slept) >= 18

@@ -6,7 +6,7 @@ Pure, and without numpy.  A text is read whole before anything is changed: each 
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, datetime, timedelta
 from enum import StrEnum
 from ipaddress import ip_address, summarize_address_range
 
@@ -29,7 +29,7 @@ WIDEST_V4, WIDEST_V6 = 8, 19
 _LINE_MOST = 1000
 _SHOWN = 60
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
-_COMMENT = re.compile(r"[ \t]*(?:#|;|//)")
+_COMMENT = re.compile(r"#|;|//")
 _TERM = re.compile(r"(?:^|(?<=\s))(until|for)=(\S*)")
 _FAMILIES = {4: b"\x04", 16: b"\x06"}
 
@@ -245,6 +245,8 @@ def read_end(word: str, value: str, now: float) -> float:
         return now + read_span(value)
     try:
         at = datetime.fromisoformat(value[:40])
+        if at.year == MAXYEAR:  # in another zone it may be a year later, which no clock tells
+            raise ValueError
         end = (at + timedelta(days=1) if len(value) <= len("2026-12-31") else at).timestamp()
     except (ValueError, OverflowError, OSError):
         raise EntryFaulty(

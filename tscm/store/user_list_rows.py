@@ -5,6 +5,7 @@ Rows of user lists: how they are found, counted, written and cleared.  Blocking.
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
@@ -24,9 +25,14 @@ from tscm.store.user_list_values import ListVersion, NoSuchList, UserEntry
 
 T = TypeVar("T")
 
-SLICE = 2000
+SLICE = 1000
 """Rows of one transaction: some milliseconds."""
+PAUSE_SECONDS = 0.01
+"""Between two such transactions: whoever waits for the file asks again after some milliseconds, and must find it free."""
 _ASKED_AT_ONCE = 500
+DELETED = "deleted "
+"""Begins the name of a list that is being deleted; the name of no other list has a blank."""
+NOT_DELETED = f"name NOT LIKE '{DELETED}%'"
 STANDS = "added_in <= :version AND (removed_in IS NULL OR removed_in > :version)"
 """Whether a row is in a version."""
 IN_FORCE = f"{STANDS} AND (until IS NULL OR until > :now) AND ended_at IS NULL"
@@ -203,15 +209,41 @@ def forget_old(connection: sqlite3.Connection, number: int, oldest: int) -> None
 
 def clear(connection: sqlite3.Connection, condition: str, values: tuple[int, ...]) -> None:
     """Delete rows, a slice a transaction."""
+    _in_portions(
+        connection,
+        "DELETE FROM user_entries WHERE id IN "
+        f"(SELECT id FROM user_entries WHERE {condition} LIMIT {SLICE})",
+        values,
+    )
+
+
+def clear_deleted(connection: sqlite3.Connection) -> None:
+    """Delete what is left of deleted lists, also of those whose deletion was interrupted."""
+    rows = connection.execute(f"SELECT id FROM user_lists WHERE NOT {NOT_DELETED}").fetchall()
+    for (number,) in rows:
+        clear(connection, "list = ?", (number,))
+        with writing(connection) as cursor:
+            cursor.execute("DELETE FROM user_lists WHERE id = ?", (number,))
+
+
+def bring_back(connection: sqlite3.Connection, row: Row) -> None:
+    """Take back what an interrupted edit removed, a slice a transaction."""
+    _in_portions(
+        connection,
+        "UPDATE user_entries SET removed_in = NULL WHERE id IN "
+        f"(SELECT id FROM user_entries WHERE list = ? AND removed_in > ? LIMIT {SLICE})",
+        (row.id, row.version),
+    )
+
+
+def _in_portions(connection: sqlite3.Connection, statement: str, values: tuple[int, ...]) -> None:
+    """Repeat a *statement* that changes at most a slice, until it changes less."""
     while True:
         with writing(connection) as cursor:
-            gone = cursor.execute(
-                "DELETE FROM user_entries WHERE id IN "
-                f"(SELECT id FROM user_entries WHERE {condition} LIMIT {SLICE})",
-                values,
-            ).rowcount
-        if gone < SLICE:
+            done = cursor.execute(statement, values).rowcount
+        if done < SLICE:
             return
+        time.sleep(PAUSE_SECONDS)
 
 
 @contextlib.contextmanager
@@ -226,6 +258,14 @@ def writing(connection: sqlite3.Connection) -> Iterator[sqlite3.Cursor]:
                 cursor.execute("ROLLBACK")
             raise
         cursor.execute("COMMIT")
+
+
+def paced(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """*rows* in portions, with a pause between them in which others may write."""
+    for at, part in enumerate(slices(rows, size)):
+        if at:
+            time.sleep(PAUSE_SECONDS)
+        yield part
 
 
 def slices(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -32,13 +32,17 @@ from tscm.store.by_hand import LISTS as BY_HAND
 from tscm.store.database import StoreUnusable, open_database
 from tscm.store.reading import faults_told
 from tscm.store.user_list_rows import (
+    DELETED,
     IN_FORCE,
+    NOT_DELETED,
     SELECT,
     SLICE,
     STANDS,
     Row,
+    bring_back,
     by_hand_found,
     clear,
+    clear_deleted,
     condition_of,
     count_of,
     entry_of,
@@ -46,9 +50,9 @@ from tscm.store.user_list_rows import (
     keep_version,
     kept_version,
     known_of,
+    paced,
     refuse_by_hand,
     row_of,
-    slices,
     writing,
 )
 from tscm.store.user_list_values import (
@@ -80,7 +84,7 @@ class UserLists:
             rows = connection.execute(
                 "SELECT l.id, l.name, l.side, l.note, l.version, v.at, v.who FROM user_lists l "
                 "LEFT JOIN user_list_versions v ON v.list = l.id AND v.version = l.version "
-                "ORDER BY l.name"
+                f"WHERE {NOT_DELETED} ORDER BY l.name"
             ).fetchall()
             return tuple(
                 UserList(
@@ -100,7 +104,7 @@ class UserLists:
         """Side and version of every list but those of entries by hand, by name."""
         with self._open() as connection:
             rows = connection.execute(
-                "SELECT name, side, version FROM user_lists WHERE id NOT IN (?, ?)",
+                f"SELECT name, side, version FROM user_lists WHERE id NOT IN (?, ?) AND {NOT_DELETED}",
                 tuple(BY_HAND.values()),
             ).fetchall()
         return {name: (side, version) for name, side, version in rows}
@@ -146,7 +150,9 @@ class UserLists:
     def holding(self, search: str, now: float) -> tuple[UserEntry, ...]:
         """Entries in force of every list that cover an address or a network, or lie in it."""
         with self._open() as connection:
-            rows = connection.execute("SELECT id, name, version FROM user_lists ORDER BY name")
+            rows = connection.execute(
+                f"SELECT id, name, version FROM user_lists WHERE {NOT_DELETED} ORDER BY name"
+            )
             found: list[UserEntry] = []
             for number, name, version in rows.fetchall():
                 row = Row(id=number, name=name, version=version)
@@ -197,7 +203,14 @@ class UserLists:
         """A new list without entries.  Raises `ListFaulty`."""
         if side not in {BLOCK, ALLOW}:
             raise ListFaulty(f"{side[:20]!r} is not a side; allowed: {BLOCK}, {ALLOW}")
-        with self._open() as connection, writing(connection) as cursor:
+        with self._open() as connection:
+            clear_deleted(connection)
+            self._create(connection, name, side, note, who)
+        return UserList(name=name, side=side, note=note, version=1, at=who.at, who=who.name)
+
+    @staticmethod
+    def _create(connection: sqlite3.Connection, name: str, side: str, note: str, who: Who) -> None:
+        with writing(connection) as cursor:
             (count,) = cursor.execute("SELECT COUNT(*) FROM user_lists").fetchone()
             if count >= LISTS_MOST:
                 raise ListFaulty(f"there are already {LISTS_MOST} user lists; delete one first")
@@ -210,7 +223,6 @@ class UserLists:
             keep_version(
                 cursor, int(cursor.lastrowid or 0), evolve(_told(who, "created"), version=1)
             )
-        return UserList(name=name, side=side, note=note, version=1, at=who.at, who=who.name)
 
     def delete(self, name: str) -> None:
         """Forget a list with all versions.  Raises `NoSuchList`, `ListFaulty`."""
@@ -220,11 +232,9 @@ class UserLists:
             with writing(connection) as cursor:  # from here on it is gone for whoever looks
                 cursor.execute(
                     "UPDATE user_lists SET name = ?, version = 0 WHERE id = ?",
-                    (f"deleted {row.id}", row.id),
+                    (f"{DELETED}{row.id}", row.id),
                 )
-            clear(connection, "list = ?", (row.id,))
-            with writing(connection) as cursor:
-                cursor.execute("DELETE FROM user_lists WHERE id = ?", (row.id,))
+            clear_deleted(connection)
 
     def planned(self, name: str, wanted: Sequence[ListEntry], mode: Mode) -> Edit:
         """What an edit would change.  Raises `NoSuchList`, `ListFaulty`."""
@@ -339,11 +349,7 @@ class UserLists:
             ).fetchone() or ("another user",)
             raise ListChanged(row.name, wish.version, row.version, by)
         clear(connection, "list = ? AND added_in > ?", (row.id, row.version))
-        with writing(connection) as cursor:
-            cursor.execute(
-                "UPDATE user_entries SET removed_in = NULL WHERE list = ? AND removed_in > ?",
-                (row.id, row.version),
-            )
+        bring_back(connection, row)
         return row
 
     @staticmethod
@@ -373,13 +379,13 @@ class UserLists:
                 "maximum; split it over several lists"
             )
         told = evolve(told, version=row.version + 1)
-        for part in slices(removed, SLICE):
+        for part in paced(removed, SLICE):
             with writing(connection) as cursor:
                 cursor.executemany(
                     "UPDATE user_entries SET removed_in = ? WHERE id = ?",
                     [(told.version, number) for number in part],
                 )
-        for some in slices(rows, SLICE):
+        for some in paced(rows, SLICE):
             with writing(connection) as cursor:
                 cursor.executemany(
                     "INSERT INTO user_entries (network, first, last, reason, who, made_at, until, "
