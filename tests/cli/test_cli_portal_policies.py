@@ -55,3 +55,25 @@ def test_a_policy_is_put_together(tsadmin: "Tsadmin", tmp_path: Path) -> None:
     hostile = tsadmin("portal", "targets", "set", "odd", "--file", str(file))
     assert hostile.status == 2
     assert "file of the manager" in hostile.err
+
+
+def test_no_two_policies_publish_one_list(tsadmin: "Tsadmin") -> None:
+    words = ("--block", "list:own-block", "--block_name", "block.edge-core.tscm.internal")
+    assert tsadmin("portal", "policies", "set", "mine", *words).status == 0
+    adopted = tsadmin("portal", "policies", "adopt", "edge-core")
+    assert adopted.status == 2
+    assert "policy 'mine' publishes block.edge-core.tscm.internal already" in adopted.err
+
+
+def test_a_target_of_a_deleted_ones_name_begins_turned_off(
+    tsadmin: "Tsadmin", tmp_path: Path
+) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text('lists = ["own-block"]\nterms = "by contract"\n')
+    make = ("portal", "targets", "set", "own", "--file", str(file))
+    assert tsadmin(*make).status == 0
+    assert tsadmin("portal", "targets", "on", "own", "--accept_terms").status == 0
+    assert tsadmin("portal", "targets", "delete", "own", "--yes").status == 0
+    assert tsadmin(*make).status == 0
+    targets = json.loads(tsadmin("portal", "targets", "--json").out)["targets"]
+    assert [one["name"] for one in targets if one["on"]] == []

@@ -65,3 +65,16 @@ async def test_a_change_of_a_list_reaches_the_firewall_by_itself(site: Site) -> 
     why = await site.asked("portal", "why", "20.0.0.1")
     assert [one["part"] for one in why["holders"]] == ["list:own-block"]
     assert why["lists"][0]["who"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_edit_that_cannot_be_published_says_so(site: Site) -> None:
+    folder = Layout(site.root).portal / "published"
+    (folder / "odd.txt").mkdir(parents=True, exist_ok=True)
+    status, said = await site.tsadmin("lists", "add", "own-block", "20.0.0.1")
+    assert status == 0, said
+    assert "it is not published yet: " in said
+    (folder / "odd.txt").rmdir()
+    status, said = await site.tsadmin("lists", "add", "own-block", "20.0.0.2")
+    assert status == 0, said
+    assert "not published" not in said

@@ -167,6 +167,7 @@ def test_a_rule_that_asks_for_less_takes_as_much(target: Target, rule: Bundle) -
             {"block": ["list:own-block"], "block_name": "block.edge-core.tscm.internal"},
             "policy 'edge-core' publishes",
         ),
+        ({"block": ["list:own-block"], "block_name": "a." * 121 + "b"}, "is too long"),
     ],
 )
 def test_a_policy_that_cannot_be_published_is_told_why(

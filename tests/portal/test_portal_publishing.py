@@ -2,7 +2,10 @@
 From parts to published lists: what is fetched, held, kept and told.
 """
 
+import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,8 @@ from attrs import define, evolve, field
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tscm.backup.rules import rule_of
+from tscm.base.backup_rule import Treatment
 from tscm.errors import ListUnavailable
 from tscm.policy.cidr import CidrSet, Entries
 from tscm.policy.lists import PolicyList
@@ -25,7 +30,7 @@ from tscm.portal.sources import Sources, bounds_fault
 from tscm.retrieve.feed_source import FeedSource
 from tscm.settings.feed import Feed
 from tscm.store.database import Store
-from tscm.store.portal_items import ItemChanged, PortalItems
+from tscm.store.portal_items import ITEMS_MOST, ItemChanged, PortalItems, TooManyItems
 from tscm.store.user_list_values import Who, Wish
 from tscm.store.user_lists import UserLists
 
@@ -354,3 +359,77 @@ def test_the_block_list_is_its_parts_less_what_is_refused(
     assert not found.allow
     cut = sum(held.addresses for held in found.held_back)
     assert CidrSet.of_texts([*one, *other]).addresses == found.block.addresses + cut
+
+
+def test_a_list_that_was_made_again_is_read_again(site: Site) -> None:
+    content = {**site.items.all()["policy"]["default"].content}
+    both = {**content, "block": ["list:own-block", "list:mine"]}
+    site.add("own-block", "20.0.0.1", "20.0.0.2")
+    for network in ("30.0.0.1", "30.0.0.9"):
+        site.lists.create("mine", "block", "", ME)
+        site.add("mine", network)
+        site.items.keep("policy", "default", both, ME, version=None)
+        site.publish()
+        assert f"{network}/32" in (site.served() or ())
+        site.items.keep("policy", "default", content, ME, version=None)
+        site.publish()
+        site.lists.delete("mine")
+
+
+def test_what_had_expired_is_in_force_again_when_the_clock_is_set_back(site: Site) -> None:
+    site.add("own-block", "20.0.0.1", "20.0.0.2")
+    site.add("own-block", "20.0.0.9", until=2000.0)
+    site.publish()
+    site.publish(later=5000.0)
+    assert "20.0.0.9/32" not in (site.served() or ())
+    site.publish(later=-5000.0)
+    assert "20.0.0.9/32" in (site.served() or ())
+
+
+def test_a_file_that_a_restore_brought_is_written_anew(site: Site) -> None:
+    site.add("own-block", "20.0.0.1", "20.0.0.2")
+    site.publish()
+    published_file(site.portal, BLOCK).write_text("# of another day\n20.0.0.7/32\n")
+    site.restart()
+    assert BLOCK in site.publish().changed
+    assert site.served() == ["20.0.0.1/32", "20.0.0.2/32"]
+    assert site.publish().changed == ()
+
+
+def test_a_file_with_the_right_content_is_not_written_again(site: Site) -> None:
+    site.add("own-block", "20.0.0.1", "20.0.0.2")
+    site.publish()
+    file = published_file(site.portal, BLOCK)
+    os.utime(file, ns=(1, 1))
+    assert site.publish().changed == ()
+    assert file.stat().st_mtime_ns == 1
+
+
+def test_a_list_that_is_gone_stops_only_its_policy(site: Site) -> None:
+    site.add("own-block", "20.0.0.1")
+    content = {**site.items.all()["policy"]["default"].content, "block": ["list:gone"]}
+    names = {"block_name": "b.example", "allow_name": "a.example"}
+    site.items.keep("policy", "odd", {**content, **names}, ME, version=0)
+    found = site.publish()
+    assert "there is no list:gone" in found.policies["odd"].fault
+    assert site.served() == ["20.0.0.1/32"]
+
+
+def test_what_targets_held_is_in_a_backup() -> None:
+    for suffix in ("entries", "json"):
+        rule = rule_of(f"var/lib/tscm/portal/targets/bad.{suffix}")
+        assert rule is not None
+        assert rule.treatment is Treatment.COPY
+
+
+def test_a_document_that_cannot_be_kept_is_told_why(site: Site) -> None:
+    with pytest.raises(ItemChanged, match="there is no target 'new'"):
+        site.items.keep("target", "new", {}, ME, version=3)
+    with closing(sqlite3.connect(site.database)) as database, database:
+        database.executemany(
+            "INSERT INTO portal_items (kind, name, content, version, at, who) "
+            "VALUES ('target', ?, '{}', 1, 0, '')",
+            [(f"t{number}",) for number in range(ITEMS_MOST)],
+        )
+    with pytest.raises(TooManyItems, match="500 documents of the kind target"):
+        site.items.keep("target", "new", {}, ME, version=0)

@@ -28,6 +28,7 @@ TRAFFIC = ("in", "out", "both")
 _PARTS_MOST = 100
 _FEEDS_MOST = 16
 _TEXT_MOST = 500
+_LIST_NAME_MOST = 240
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
 ALL_ON = "all-on"
 """The bundle that is always there: every target that is turned on."""
@@ -126,6 +127,16 @@ def _parts(value: Any) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _published_name(value: Any) -> str:
+    """The name of a list: a DNS name, short enough for the name of a file."""
+    name = values.dns_name(value)
+    if len(name) > _LIST_NAME_MOST:
+        raise values.refused(
+            name[:60] + "…", "is too long", f"at most {_LIST_NAME_MOST} characters"
+        )
+    return name
+
+
 def _feeds(value: Any) -> tuple[Feed, ...]:
     """Tables of feeds, each with a name of its own; fetched over HTTPS, with no files of this host."""
     if not isinstance(value, list | tuple) or len(value) > _FEEDS_MOST:
@@ -206,8 +217,8 @@ class PortalPolicy:
     refuse: tuple[str, ...] = setting(
         _words, (), doc="Warning lists whose networks are never blocked"
     )
-    block_name: str = setting(values.dns_name, "", doc="Name of the block list")
-    allow_name: str = setting(values.dns_name, "", doc="Name of the allow list")
+    block_name: str = setting(_published_name, "", doc="Name of the block list")
+    allow_name: str = setting(_published_name, "", doc="Name of the allow list")
     fits: str = setting(_line, "", doc="Which firewalls it fits")
     on: bool = setting(values.yes_no, True, doc="Whether it is published")
 

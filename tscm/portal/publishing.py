@@ -6,6 +6,7 @@ A list is replaced as a file, whole or not at all; where the disk is full, what 
 
 import hashlib
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tscm.policy.cidr import CidrSet, Entries, overlapping
 from tscm.policy.user_lists import Shrink
 from tscm.portal import warning_lists
 from tscm.portal.compiling import Compiled, HeldBack, compiled, why_held
-from tscm.portal.items import Kind, PortalPolicy, Ref
+from tscm.portal.items import ItemFaulty, Kind, PortalPolicy, Ref
 from tscm.portal.resolving import Site, sides, used_targets
 from tscm.portal.site import Stored, stored_site
 from tscm.portal.sources import Sources, TargetState
@@ -140,9 +141,7 @@ def publish(
             continue
         try:
             one = _Composed.of(name, policy, stored, parts, versions=versions)
-        except (
-            TscmError
-        ) as fault:  # a warning list that cannot be read: nothing goes out without it
+        except TscmError as fault:  # a list that is gone, a warning list that cannot be read: nothing goes out without it
             states[name] = PolicyState(fault=str(fault))
             continue
         states[name], lists = one.published(database, portal, now, confirmed=name in confirmed)
@@ -177,13 +176,15 @@ def _parts(
     }
     names = {ref.name for ref in refs if ref.kind is Kind.LIST}
     names |= {one for name in targets for one in site.targets[name].lists}
+    sources.forget_lists(names)
     versions = {name: version for name, (_, version) in UserLists(database).known().items()}
     lists = {one: sources.list(one, versions[one], now) for one in sorted(names & set(versions))}
     parts: dict[Ref, Entries] = {}
     told: dict[Ref, Any] = {}
     for ref in refs:
         if ref.kind is Kind.LIST:
-            parts[ref], told[ref] = lists[ref.name].entries, lists[ref.name].version
+            if ref.name in lists:
+                parts[ref], told[ref] = lists[ref.name].entries, lists[ref.name].version
         else:
             mine = [lists[one] for one in site.targets[ref.name].lists if one in lists]
             found = [targets[ref.name].entries, *(one.entries for one in mine)]
@@ -216,6 +217,12 @@ class _Composed:
         versions: Mapping[Ref, Any],
     ) -> "_Composed":
         these = sides(policy, stored.site)
+        for ref in (*these.block, *these.allow):
+            if ref not in parts:
+                raise ItemFaulty(
+                    f"policy {name!r} stays as it was published: there is no {ref}; take it out of "
+                    f"the policy with `tsadmin portal policies set {name}`"
+                )
         told = sorted((str(ref), versions.get(ref)) for ref in (*these.block, *these.allow))
         item = stored.items.get("published", {}).get(name)
         return cls(
@@ -256,29 +263,31 @@ class _Composed:
             "block": len(block),
             "allow": len(allow),
             "key": self.key,
+            "files": self._files(portal),
             **digests,
         }
+        kept = before.get("files") or [None, None]
         told = {name: value for name, value in before.items() if name != "at"}
-        missing = [
-            name
-            for name in (self.policy.block_name, self.policy.allow_name)
-            if not published_file(portal, name).exists()
-        ]
-        if content == told and not missing:
+        if content == told and None not in content["files"]:
             return state, []
         changed: list[str] = []
-        for kind, name, networks in (
-            ("block", self.policy.block_name, block),
-            ("allow", self.policy.allow_name, allow),
+        for at, (kind, name, networks) in enumerate(
+            (
+                ("block", self.policy.block_name, block),
+                ("allow", self.policy.allow_name, allow),
+            )
         ):
-            if name in missing or digests[f"{kind}_digest"] != before.get(f"{kind}_digest"):
-                try:
-                    _write(portal, name, networks, f"{kind} list of policy {self.name}")
-                except OSError as error:
-                    cause = error.strerror or str(error)
-                    fault = f"list {name} stays as it was published: {cause}; check the disk"
-                    return evolve(state, fault=fault), changed
-                changed.append(name)
+            same = digests[f"{kind}_digest"] == before.get(f"{kind}_digest")
+            if same and content["files"][at] is not None and content["files"][at] == kept[at]:
+                continue
+            try:
+                if _write(portal, name, networks, f"{kind} list of policy {self.name}"):
+                    changed.append(name)
+            except OSError as error:
+                cause = error.strerror or str(error)
+                fault = f"list {name} stays as it was published: {cause}; check the disk"
+                return evolve(state, fault=fault), changed
+        content["files"] = self._files(portal)
         if changed:
             content["at"] = now
         elif "at" in before:
@@ -295,14 +304,34 @@ class _Composed:
             changed,
         )
 
+    def _files(self, portal: Path) -> list[list[int] | None]:
+        """What tells that both files are those that were written: a restore may bring other ones."""
+        names = (self.policy.block_name, self.policy.allow_name)
+        return [_file_mark(published_file(portal, name)) for name in names]
+
+
+def _file_mark(file: Path) -> list[int] | None:
+    try:
+        state = file.stat()
+    except OSError:
+        return None
+    return [state.st_mtime_ns, state.st_size]
+
 
 def _digest(entries: Entries) -> str:
     return hashlib.sha256(entries.to_bytes()).hexdigest()
 
 
-def _write(portal: Path, name: str, networks: CidrSet, what: str) -> None:
+def _write(portal: Path, name: str, networks: CidrSet, what: str) -> bool:
+    """Put a list in its place, unless it is there already.  Raises `OSError`."""
+    file = published_file(portal, name)
     head = f"# {what}: written by tscm, and again at its next change\n"
-    write_private(published_file(portal, name), (head + "\n".join(networks.cidrs())).encode())
+    content = (head + "\n".join(networks.cidrs())).encode()
+    with suppress(OSError):  # what cannot be read is written
+        if file.stat().st_size == len(content) and file.read_bytes() == content:
+            return False
+    write_private(file, content)
+    return True
 
 
 def _tidy(portal: Path, site: Site) -> None:

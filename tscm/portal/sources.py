@@ -30,7 +30,7 @@ _DEFAULT_READABLE = 95
 """Percent of a feed's lines that are entries: a list that is half read is none."""
 
 BACKUP = (
-    BackupRule("var/lib/tscm/portal/targets/*", Treatment.LEFT_OUT, "fetched again"),
+    BackupRule("var/lib/tscm/portal/targets/*", Treatment.COPY),
     BackupRule("var/lib/tscm/portal/published/*", Treatment.COPY),
     BackupRule("var/lib/tscm/portal/feed-keys/*", Treatment.SECRET),
 )
@@ -57,12 +57,19 @@ class TargetState:
 @frozen(kw_only=True)
 class ListState:
     """
-    What a user list holds: at a version, until its next entry ends.
+    What a user list holds: at a version, from when it was read until its next entry ends.
     """
 
     version: int
+    read_at: float
     until: float | None
     entries: Entries
+
+    def holds(self, version: int, now: float) -> bool:
+        """Is it still that?  Where the clock was set back, what had expired is in force again."""
+        return self.version == version and (
+            self.read_at <= now and (self.until is None or now < self.until)
+        )
 
 
 def bounds_fault(feed: Feed, new: PolicyList, before: int | None) -> str:
@@ -123,10 +130,10 @@ class Sources:
     def list(self, name: str, version: int, now: float) -> ListState:
         """What a user list holds, at least as new as *version*.  Raises `NoSuchList`."""
         known = self.lists.get(name)
-        if known is None or known.version != version or (known.until or now + 1) <= now:
+        if known is None or not known.holds(version, now):
             networks, version, until = self._lists.networks(name, now)
             entries = Entries.of(cidr for network in networks for cidr in cidrs_of(network))
-            known = ListState(version=version, until=until, entries=entries)
+            known = ListState(version=version, read_at=now, until=until, entries=entries)
             self.lists[name] = known
         return known
 
@@ -134,6 +141,11 @@ class Sources:
         """Keep nothing of targets that no policy uses."""
         for name in set(self.targets) - used:
             del self.targets[name]
+
+    def forget_lists(self, used: set[str]) -> None:
+        """Keep nothing of lists that no policy uses: another one of the name may come to the same version."""
+        for name in set(self.lists) - used:
+            del self.lists[name]
 
     def fetched(self, name: str, target: Target, now: float) -> bool:
         """Ask the feeds of a target; whether its entries are other ones by that.  Raises `OSError`."""

@@ -35,12 +35,25 @@ class ItemChanged(TscmError):
     by: str = ""
 
     def __str__(self) -> str:
-        if self.present is None:
+        if not self.present:
             return f"there is no {self.kind} {self.name!r}; show them with `tsadmin portal`"
         return (
             f"{self.kind} {self.name!r} has version {self.present} by {self.by} by now; look at "
             "it again, then repeat the edit"
         )
+
+
+@define(eq=False)
+class TooManyItems(TscmError):
+    """
+    As many documents of a kind are stored as may.
+    """
+
+    kind: str
+    most: int = ITEMS_MOST
+
+    def __str__(self) -> str:
+        return f"{self.most} documents of the kind {self.kind} are stored already, which is the maximum; delete one first"
 
 
 @frozen(kw_only=True)
@@ -84,7 +97,7 @@ class PortalItems:
         """
         A document as it is now.  *version* is the one that was looked at, 0: there was none.
 
-        Raises `ItemChanged`, also where there are as many as may be.
+        Raises `ItemChanged`, `TooManyItems`.
         """
         with self._open() as connection, writing(connection) as cursor:
             row = cursor.execute(
@@ -97,7 +110,7 @@ class PortalItems:
                 "SELECT COUNT(*) FROM portal_items WHERE kind = ?", (kind,)
             ).fetchone()
             if row is None and count >= ITEMS_MOST:
-                raise ItemChanged(kind, f"number {ITEMS_MOST + 1}", count, "many users")
+                raise TooManyItems(kind)
             cursor.execute(
                 "INSERT OR REPLACE INTO portal_items (kind, name, content, version, at, who) "
                 "VALUES (?, ?, ?, ?, ?, ?)",

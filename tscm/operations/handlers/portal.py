@@ -60,6 +60,13 @@ async def publish_now(node: Node) -> Published | None:
     return manager.publisher.state
 
 
+def publication_fault(node: Node) -> str:
+    """Why nothing could be published at the last look, as the end of a sentence; empty where it could."""
+    manager = node.manager
+    fault = "" if manager is None or manager.publisher is None else manager.publisher.fault
+    return f"; it is not published yet: {fault}" if fault else ""
+
+
 def used_by(database: Path, list_name: str) -> list[str]:
     """What names a user list.  Blocking."""
     return users_of(stored_site(database).site, Ref(Kind.LIST, list_name))
@@ -180,7 +187,12 @@ async def adopt_policy(node: Node, args: ItemNamed, call: Call) -> PortalDone:
         raise ItemFaulty(f"no policy {name!r} is shipped; known: {known}")
     _refuse_files(node, policy)
     document = {"content": as_table(policy), "version": 0}
-    done = await _keep(node, call, Kind.POLICY, name, document=document, check=lambda _, __: policy)
+
+    def check(_: Json, site: Site) -> PortalPolicy:
+        check_policy(name, policy, site)
+        return policy
+
+    done = await _keep(node, call, Kind.POLICY, name, document=document, check=check)
     site = (await _site(node)).site
     off = [one.name for one in policy.refs() if one.kind is Kind.TARGET and one.name not in site.on]
     if not off:
@@ -324,7 +336,15 @@ async def _deleted(node: Node, call: Call, kind: Kind, item: str) -> PortalDone:
     users = users_of((await _site(node)).site, Ref(kind, name))
     if users:
         raise ItemFaulty(f"{kind} {name!r} is used by {', '.join(users)}; take it out there first")
-    await node.write(PortalItems(node.layout.database).delete, str(kind), name)
+
+    def gone() -> None:
+        items = PortalItems(node.layout.database)
+        items.delete(str(kind), name)
+        if kind is Kind.TARGET:
+            with suppress(ItemChanged):  # it was never turned on; another of its name begins off
+                items.delete("switch", name)
+
+    await node.write(gone)
     await publish_now(node)
     return PortalDone(item=name, sentence=f"{kind} {name!r} deleted")
 
@@ -349,6 +369,7 @@ async def _keep(
     if state is not None and kind is Kind.POLICY and name in state.policies:
         now = state.policies[name]
         told = f"; {now.held or now.fault or _told(now)}"
+    told = publication_fault(node) or told
     return PortalDone(
         item=name, version=kept, sentence=f"{kind} {name!r} is stored as version {kept}{told}"
     )

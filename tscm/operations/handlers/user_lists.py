@@ -8,7 +8,7 @@ from tscm.base.clock import wall_seconds
 from tscm.manager.node import Node
 from tscm.operations.arguments import Nothing
 from tscm.operations.call import Call
-from tscm.operations.handlers.portal import publish_now, used_by
+from tscm.operations.handlers.portal import publication_fault, publish_now, used_by
 from tscm.operations.list_answers import (
     ListDone,
     ListPage,
@@ -297,6 +297,7 @@ async def _done(
         skipped=skipped,
         sentence=(
             f"list {name!r}: {told}; it has {many(version.entries, 'entry', 'entries')} in "
-            f"version {version.version}{''.join(f'; {one}' for one in waits if one)}"
+            f"version {version.version}"
+            f"{publication_fault(node) or ''.join(f'; {one}' for one in waits if one)}"
         ),
     )
