@@ -231,7 +231,7 @@ def test_all_devices_are_asked_about_an_address_in_one_call(
     add("other", device="192.0.2.11")
     asked.clear()
     assert "other: 203.0.113.7 is" in tsadmin("why", "203.0.113.7").out
-    assert asked == ["why_all"]
+    assert asked == ["why_all", "portal_why"]
 
 
 def test_questions_about_a_policy(manager: object, tsadmin: "Tsadmin", add: "Add") -> None:
