@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
-from email.policy import default
+from email.policy import SMTP, default
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,29 @@ def secret(folder: Path, text: str) -> str:
     path.write_text(text)
     path.chmod(0o600)
     return str(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=?utf-8?q?=0d=0aBcc:_spy@evil.example?=",
+        "é =?utf-8?q?=0aBcc:_spy@evil.example?= é",
+        "=?utf-8?b?DQpCY2M6IHNweUBldmlsLmV4YW1wbGU=?= =?utf-8?q?x?=",
+        "==?utf-8?q?=0d=0aBcc:_spy@evil.example?=",
+        "=\u200b?utf-8?q?=0d=0aBcc:_spy@evil.example?=",
+        "=?" * 40,
+    ],
+)
+def test_an_encoded_word_in_a_text_of_strangers_writes_no_header(text: str) -> None:
+    message = evolve(MESSAGE, items=(item(What.NEW, "backup", "warning", text, 0.0),))
+    raw = as_mail(message, "a@b.example", TO).content.as_bytes(policy=SMTP)
+    head = message_from_bytes(raw, policy=default)
+    assert set(head.keys()) == {
+        *("From", "To", "Date", "Message-ID", "Auto-Submitted", "Subject"),
+        *("MIME-Version", "Content-Type"),
+    }
+    told = " ".join(str(head["Subject"]).split())  # folded where it is long
+    assert told == message.subject.replace("=?", "= ?")
 
 
 @pytest_twisted.ensureDeferred

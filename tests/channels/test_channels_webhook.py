@@ -203,6 +203,12 @@ def test_a_private_address_is_permitted_where_that_is_set(address: str) -> None:
     assert refusal(address, allow_private=True) is None
 
 
+def test_name_and_sentence_of_an_item_are_one_visible_line() -> None:
+    one = item(What.NEW, "list_hits/\x1b[31m\u202e\r\nx", "warning", "\x1b\u202e\n", AT)
+    assert one.name.isprintable()
+    assert one.sentence.isprintable()
+
+
 def test_what_is_not_set_is_named(tmp_path: Path) -> None:
     with pytest.raises(ChannelFault, match=r"\[webhook\] url is not set"):
         post(WebhookSettings(), Layout(tmp_path), b"{}", AT)

@@ -11,6 +11,7 @@ from tscm.printable import quoted
 SENTENCE_MOST = 500
 ITEMS_MOST = 200
 """Items of one message; the rest is counted."""
+_NAME_MOST = 300
 _SUBJECT_MOST = 120
 
 
@@ -68,10 +69,10 @@ class Message:
 
 
 def item(what: What, name: str, severity: str, sentence: str, since: float) -> Item:
-    """An item; *sentence* may quote strangers, and becomes one visible line of bounded length."""
+    """An item; *name* and *sentence* may quote strangers, and become visible lines of bounded length."""
     return Item(
         what=what,
-        name=name,
+        name=quoted(name, _NAME_MOST),
         severity=severity,
         sentence=quoted(sentence, SENTENCE_MOST),
         since=since,

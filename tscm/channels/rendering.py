@@ -26,7 +26,7 @@ _CELL = "padding:4px 10px 4px 0;vertical-align:top;text-align:left"
 def as_mail(message: Message, sender: str, to: Sequence[str]) -> Mail:
     """As plain text and HTML.  RFC 3834: no program answers it."""
     content = head(message.id, message.at, sender, to)
-    content["Subject"] = message.subject
+    set_subject(content, message.subject)
     content.set_content(_plain(message))
     content.add_alternative(_html(message), subtype="html")
     return Mail(sender=sender, to=tuple(to), content=content)
@@ -46,6 +46,16 @@ def head(
     content["Message-ID"] = f"<{number}@{domain}>"
     content["Auto-Submitted"] = "auto-generated"
     return content
+
+
+def set_subject(content: EmailMessage, text: str) -> None:
+    """
+    Give *content* the subject *text*, one visible line.
+
+    The library decodes what looks like an encoded word (RFC 2047), line ends in it too: a stranger whom *text* quotes
+    would write headers.  So none is left in it.
+    """
+    content["Subject"] = text.replace("=?", "= ?")
 
 
 def as_json(message: Message) -> Json:

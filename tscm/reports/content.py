@@ -12,7 +12,7 @@ from typing import Any
 from attrs import field, frozen
 
 from tscm.channels.mail import Mail
-from tscm.channels.rendering import head
+from tscm.channels.rendering import head, set_subject
 from tscm.events.answers import EventReport
 from tscm.plural import many
 from tscm.printable import quoted
@@ -46,7 +46,7 @@ def as_mail(
     labels, blocked, allowed = bars(schedule, due, found)
     mail = head(number, at, sender, schedule.to, schedule.cc)
     covers = f"{_when(due.since, zone)} to {_when(due.until, zone)}"
-    mail["Subject"] = quoted(f"[tscm {source}] {schedule.name}: {_totals(found.whole)}", 120)
+    set_subject(mail, quoted(f"[tscm {source}] {schedule.name}: {_totals(found.whole)}", 120))
     lines = [
         f"{schedule.name}, {covers} ({schedule.zone})",
         "",
