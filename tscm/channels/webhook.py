@@ -118,7 +118,8 @@ def post(
         ):
             return _exchange(client, method, target, body, headers)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        over = "it did not answer in time" if cut.over else answer_text(error)
+        late = cut.over or isinstance(error, httpx.TimeoutException)
+        over = "it did not answer in time" if late else answer_text(error)
         raise ChannelFault(f"{_server(target)}: {over}", "check the URL and the server") from None
 
 
