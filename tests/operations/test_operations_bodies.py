@@ -54,3 +54,9 @@ def test_many_values_are_refused_before_one_is_made(
     monkeypatch.setattr(json, "loads", made)
     with pytest.raises(RequestFaulty, match="more than 2,000 values"):
         read_body(b'{"a": [' + part * (SIZE // len(part)) + b"0]}")
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "1" + "0" * 400 + ".0"])
+def test_a_number_beyond_all_bounds_is_refused(number: str) -> None:
+    with pytest.raises(RequestFaulty, match="too large a number"):
+        read_body(f'{{"until": {number}}}'.encode())

@@ -5,6 +5,7 @@ Whatever is wrong with one is a sentence and status 400, before any operation ha
 """
 
 import json
+from math import isfinite
 from typing import Any
 
 from attrs import define
@@ -39,7 +40,9 @@ def read_body(raw: bytes) -> Json:
     """
     _refuse_many(raw)
     try:
-        body = json.loads(raw or b"{}", parse_int=_number, parse_constant=_no_constant)
+        body = json.loads(
+            raw or b"{}", parse_int=_number, parse_float=_real, parse_constant=_no_constant
+        )
     except RequestFaulty:
         raise
     except (ValueError, RecursionError):
@@ -90,6 +93,13 @@ def _number(text: str) -> int:
     if len(text) > _MOST_DIGITS:
         raise RequestFaulty(f"a number has more than {_MOST_DIGITS} digits")
     return int(text)
+
+
+def _real(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise RequestFaulty(f"{text[:_MOST_DIGITS]} is too large a number")
+    return number
 
 
 def _no_constant(text: str) -> float:
