@@ -82,6 +82,21 @@ def test_a_folder_that_another_takes_the_place_of_at_once_is_watched_anew(
     assert watch.changed()
 
 
+def test_a_folder_that_is_made_again_under_its_number_is_watched_anew(
+    watch: FolderWatch, folder: Path
+) -> None:
+    watch.changed()
+    folder.rmdir()
+    folder.mkdir()
+    found = folder.stat()
+    watch._watched = (found.st_dev, found.st_ino)  # ext4 gives the number again, others do not
+    assert watch.changed()
+    watch.changed()
+    (folder / "fw.toml").write_text("a")
+    assert watch.changed()
+    assert watch.works
+
+
 def test_more_changes_than_the_kernel_queues_are_one_change(
     watch: FolderWatch, folder: Path
 ) -> None:

@@ -6,6 +6,7 @@ asks looks at the files themselves from time to time.
 """
 
 import os
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 _READ_BYTES = 64 << 10
 _READS_MOST = 64
+_EVENT = struct.Struct("iIII")
+"""`struct inotify_event`: watch, mask, cookie, and the length of the name behind it (inotify(7))."""
+_UNMOUNTED, _IGNORED = 0x2000, 0x8000
 _MOUNTS = Path("/proc/self/mountinfo")
 _NETWORK = frozenset(
     [
@@ -141,10 +145,13 @@ class FolderWatch:
             ) from None
         return told
 
-    @staticmethod
-    def _take(fd: int) -> bool:
-        """Read what the kernel has queued; of a queue that overflowed too, for that began with a change."""
-        found = False
+    def _take(self, fd: int) -> bool:
+        """
+        Read what the kernel has queued; of a queue that overflowed too, for that began with a change.
+
+        The kernel drops the watch of a folder that is deleted, and a new one in its place may get its number.
+        """
+        found = dropped = False
         for _ in range(_READS_MOST):
             try:
                 data = os.read(fd, _READ_BYTES)
@@ -153,7 +160,21 @@ class FolderWatch:
             except OSError:
                 return True
             found = found or bool(data)
+            dropped = dropped or _is_dropped(data)
+        if dropped:
+            self.stop()
         return found
+
+
+def _is_dropped(data: bytes) -> bool:
+    """Whether one of the events says that the kernel watches no more; it gives whole events."""
+    at = 0
+    while at + _EVENT.size <= len(data):
+        _, mask, _, size = _EVENT.unpack_from(data, at)
+        if mask & (_UNMOUNTED | _IGNORED):
+            return True
+        at += _EVENT.size + size
+    return False
 
 
 def volume_kind(volume: int, mounts: Path = _MOUNTS) -> str:
