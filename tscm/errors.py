@@ -140,6 +140,21 @@ class DeviceBeingRemoved(TscmError):
 
 
 @define(eq=False)
+class NoSuchLog(TscmError):
+    """
+    There is no log of this name.
+    """
+
+    exit_status = 1
+    absent = True
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"no log of {self.name!r}; list the logs with `tsadmin spool list`"
+
+
+@define(eq=False)
 class LogOpening(TscmError):
     """
     A device's log is large and was not closed cleanly: it is being put in order, and its lines are stored meanwhile.

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.cli.conftest import Tsadmin
 
@@ -52,3 +54,25 @@ def test_a_list_is_filled_searched_and_put_back(tsadmin: "Tsadmin", tmp_path: Pa
     gone = tsadmin("lists", "show", "partners")
     assert gone.status == 2
     assert "no user list 'partners'" in gone.err
+
+
+@pytest.mark.parametrize(
+    ("words", "without_effect"),
+    [
+        (("remove", "--found", "192.0.2.0/24", "--check"), "--check"),
+        (("remove", "--found", "192.0.2.0/24", "--skip_faults"), "--skip_faults"),
+        (("remove", "--found", "192.0.2.0/24", "192.0.2.1"), "networks"),
+        (("replace", "--url", "https://127.0.0.1:1/x", "--check"), "--check"),
+        (("replace", "--url", "https://127.0.0.1:1/x", "--for", "4h"), "--for"),
+    ],
+)
+def test_no_edit_takes_place_where_an_option_would_have_no_effect(
+    tsadmin: "Tsadmin", words: tuple[str, ...], without_effect: str
+) -> None:
+    assert tsadmin("lists", "create", "partners").status == 0
+    assert tsadmin("lists", "add", "partners", "192.0.2.1").status == 0
+    action, *options = words
+    refused = tsadmin("lists", action, "partners", *options)
+    assert refused.status == 2
+    assert f"{without_effect} has no effect with {options[0]}" in refused.err
+    assert "192.0.2.1/32" in tsadmin("lists", "show", "partners").out

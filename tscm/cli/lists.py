@@ -41,6 +41,7 @@ from tscm.operations.table.user_lists import (
 )
 from tscm.policy.by_hand import ALLOW, BLOCK, read_span
 from tscm.policy.user_lists import TEXT_BYTES, ListFaulty
+from tscm.store.user_list_values import UserEntry
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -164,16 +165,7 @@ def show(
     else:
         show_table(
             ("entry", "until", "by", "added", "comment"),
-            (
-                (
-                    one.network,
-                    _until(one.until, in_force=one.in_force),
-                    one.who,
-                    when(one.made_at),
-                    one.comment,
-                )
-                for one in found.entries
-            ),
+            (_cells(one) for one in found.entries),
         )
         if found.found > len(found.entries):
             say.info(f"{len(found.entries):,} of {found.found:,} entries, version {found.version}")
@@ -195,19 +187,14 @@ def find(session: Session, /, network: str, *, json_output: bool) -> None:
     else:
         show_table(
             ("list", "side", "entry", "until", "by", "added", "comment"),
-            (
-                (
-                    one.list_name,
-                    one.side,
-                    one.network,
-                    _until(one.until, in_force=one.in_force),
-                    one.who,
-                    when(one.made_at),
-                    one.comment,
-                )
-                for one in found.entries
-            ),
+            ((one.list_name, one.side, *_cells(one)) for one in found.entries),
         )
+
+
+def _cells(one: UserEntry) -> tuple[str, ...]:
+    """An entry in a row of a table."""
+    until = _until(one.until, in_force=one.in_force)
+    return one.network, until, one.who, when(one.made_at), one.comment
 
 
 def _until(until: float | None, *, in_force: bool) -> str:
@@ -256,6 +243,15 @@ def _edit(session: Session, name: str, mode: str, given: dict[str, Any]) -> int:
     )
     _tell(done, json_output=json_output)
     return 0
+
+
+def _refuse_beside(option: str, given: dict[str, Any], *names: str) -> None:
+    """Raise `UsageError` for arguments that *option* leaves without effect: `--check` above all, which changes nothing."""
+    words = {"networks": "networks", "span": "--for"}
+    for name in names:
+        if given[name]:
+            word = words.get(name, f"--{name}")
+            raise click.UsageError(f"{word} has no effect with {option}; use one of the two")
 
 
 def _text(networks: tuple[str, ...], file: BinaryIO | None) -> str:
@@ -314,8 +310,7 @@ def remove(session: Session, /, name: str, *, found: str | None, **given: Any) -
     """
     if found is None:
         return _edit(session, name, "remove", {**given, "wide": True})
-    if given["networks"] or given["file"] is not None:
-        raise click.UsageError("use only one of --found and networks")
+    _refuse_beside("--found", given, "networks", "file", "span", "comment", "skip_faults", "check")
     done = session.backend().call(
         REMOVE_FOUND,
         FoundRemoved(
@@ -351,8 +346,7 @@ def replace(
     """
     if url is None:
         return _edit(session, name, "replace", given)
-    if given["networks"] or given["file"] is not None:
-        raise click.UsageError("use only one of --url, --file and networks")
+    _refuse_beside("--url", given, "networks", "file", "span", "check")
     done = session.backend().call(
         IMPORT_LIST,
         ListImported(

@@ -8,23 +8,9 @@ import click
 from attrs import define
 from click.shell_completion import CompletionItem
 
-from tscm.errors import TscmError
+from tscm.errors import NoSuchLog, TscmError
 from tscm.settings.layout import Layout
 from tscm.settings.values import nickname
-
-
-@define(eq=False)
-class NoSuchLog(TscmError):
-    """
-    There is no log of this name.
-    """
-
-    exit_status = 1
-
-    name: str
-
-    def __str__(self) -> str:
-        return f"no log of {self.name!r}; list the logs with `tsadmin spool list`"
 
 
 @define(eq=False)

@@ -5,7 +5,7 @@ Operations on a device's log: upload now, rejected batches, unused readers.
 import attrs
 from attrs import define, field
 
-from tscm.errors import TscmError
+from tscm.errors import NoSuchLog, TscmError
 from tscm.ledger.book import forget_log
 from tscm.manager.log_consumers import users_of
 from tscm.manager.node import Node, parts
@@ -87,20 +87,6 @@ class LogInUse(TscmError):
             f"the log of {self.device} belongs to a device; remove the device with `tsadmin remove "
             f"{self.device}` first"
         )
-
-
-@define(eq=False)
-class LogMissing(TscmError):
-    """
-    There is no log of this name.
-    """
-
-    exit_status = 1
-
-    name: str
-
-    def __str__(self) -> str:
-        return f"no log of {self.name!r}; list the logs with `tsadmin spool list`"
 
 
 def _upload_of(node: Node, name: str) -> UploadService:
@@ -241,7 +227,7 @@ async def delete(node: Node, args: Device, call: Call) -> LogDeleted:
     if name in device_names(node.layout) or (manager is not None and name in manager.devices):
         raise LogInUse(name)
     if name not in await node.quick.run(log_names, node.layout.logs):
-        raise LogMissing(name)
+        raise NoSuchLog(name)
     if manager is None:
         gone = delete_log(Disk(), node.layout.logs, name)
         forget_log(node.layout.ledger, name)
