@@ -180,6 +180,22 @@ def test_what_empties_or_halves_a_list_is_held_until_it_is_confirmed(site: Site)
     assert site.publish().policies["default"].held, "also after a restart"
 
 
+def test_a_held_policy_of_another_name_stays_as_it_was_published(site: Site) -> None:
+    site.add("own-block", *(f"20.0.{n}.1" for n in range(5)))
+    site.publish()
+    policy = PortalPolicy(block=("list:own-block",), block_name="b.new.example", allow_name=ALLOW)
+    site.items.keep("policy", "default", as_table(policy), ME, version=1)
+    site.lists.remove_found("own-block", "20.0.0.0/22", ME, SHRINK)
+    assert site.publish().policies["default"].held
+    assert len(site.served() or ()) == 5, "under its earlier name"
+    site.restart()
+    site.publish()
+    assert len(site.served() or ()) == 5
+    site.publish("default")
+    assert site.served() is None
+    assert site.served("b.new.example") == ["20.0.4.1/32"]
+
+
 def test_an_entry_that_expires_goes_by_itself(site: Site) -> None:
     site.add("own-block", "20.0.0.1")
     site.add("own-allow", "30.0.0.1", "30.0.0.5", until=site.now + 100)

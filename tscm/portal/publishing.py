@@ -135,6 +135,7 @@ def publish(
     targets = {name: sources.target(name, site.targets[name]) for name in sorted(used)}
     parts, versions, ends = _parts(database, sources, site, targets, now)
     states, changed = {}, []
+    kept: set[str] = set()
     for name, policy in site.policies.items():
         if not policy.on:
             states[name] = PolicyState()
@@ -143,11 +144,16 @@ def publish(
             one = _Composed.of(name, policy, stored, parts, versions=versions)
         except TscmError as fault:  # a list that is gone, a warning list that cannot be read: nothing goes out without it
             states[name] = PolicyState(fault=str(fault))
+            kept.update(_names_before(stored, name))
             continue
         states[name], lists = one.published(database, portal, now, confirmed=name in confirmed)
         changed += lists
+        if (
+            states[name].held or states[name].fault
+        ):  # as it was published, also under an earlier name
+            kept.update(_names_before(stored, name))
     if not stored.faults:  # a document that cannot be read may own a file
-        _tidy(portal, site)
+        _tidy(portal, site, kept)
     return Published(
         site=site,
         policies=states,
@@ -264,6 +270,7 @@ class _Composed:
             "allow": len(allow),
             "key": self.key,
             "files": self._files(portal),
+            "names": [self.policy.block_name, self.policy.allow_name],
             **digests,
         }
         kept = before.get("files") or [None, None]
@@ -334,9 +341,19 @@ def _write(portal: Path, name: str, networks: CidrSet, what: str) -> bool:
     return True
 
 
-def _tidy(portal: Path, site: Site) -> None:
-    """Serve no longer what no policy publishes: its name was changed, it was deleted or turned off."""
-    names = {
+def _names_before(stored: Stored, name: str) -> Collection[str]:
+    """Under which names the lists of a policy were published last."""
+    item = stored.items.get("published", {}).get(name)
+    return () if item is None else [str(one) for one in item.content.get("names", ())]
+
+
+def _tidy(portal: Path, site: Site, kept: Collection[str]) -> None:
+    """
+    Serve no longer what no policy publishes: its name was changed, it was deleted or turned off.
+
+    Files of the names in *kept* stay.
+    """
+    names = set(kept) | {
         name
         for policy in site.policies.values()
         if policy.on
