@@ -184,6 +184,38 @@ def test_accepting_a_risk_takes_an_admin(web: FakeSite, more: dict[str, Any]) ->
     assert role_with(PUSH_ENTRIES, held) is Role.OPERATOR
 
 
+@pytest.mark.parametrize(
+    ("path", "name", "body", "more"),
+    [
+        ("lists/mine/edit", "edit_list", {"text": "192.0.2.1"}, "shrink"),
+        ("lists/mine/edit", "edit_list", {"text": "10.0.0.0/7"}, "wide"),
+        ("lists/mine/remove", "remove_found", {"search": "192.0.2.1"}, "shrink"),
+        ("lists/mine/undo", "undo_list", {}, "shrink"),
+        ("portal/targets/drop/switch", "switch_target", {}, "accept_terms"),
+    ],
+)
+def test_one_rule_holds_for_all_that_accepts_what_was_refused(
+    web: FakeSite, path: str, name: str, body: dict[str, Any], more: str
+) -> None:
+    web.manager.answers[name] = {}
+    operator = made(web, Role.OPERATOR)
+    assert call(web, path, operator, body).status == 200
+    refused = call(web, path, operator, {**body, more: True})
+    assert refused.status == 403
+    assert "the role admin" in sentence(refused)
+    assert call(web, path, made(web, Role.ADMIN, "root"), {**body, more: True}).status == 200
+    described = TABLE[name].path.replace("<", "{").replace(">", "}")
+    told = document()["paths"][f"/api{described}"]
+    assert more in next(iter(told.values()))["description"]
+
+
+def test_only_an_admin_publishes_what_is_held_and_a_check_takes_nobody(web: FakeSite) -> None:
+    assert role_for(TABLE["confirm_policy"]) is Role.ADMIN
+    web.manager.answers["check_text"] = {}
+    body = {"text": "10.0.0.0/7", "wide": True}
+    assert call(web, "lists/mine/check", made(web), body).status == 200
+
+
 def test_a_key_is_good_from_its_networks_until_it_expires(web: FakeSite) -> None:
     web.manager.answers["versions"] = ()
     secret = made(web, networks=("192.0.2.0/28", "2001:db8::/32"))

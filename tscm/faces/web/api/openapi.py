@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from tscm import __version__
-from tscm.faces.web.api.rights import role_for
+from tscm.faces.web.api.rights import accepting, role_for
 from tscm.faces.web.api.schemas import Schemas
 from tscm.model import Json
 from tscm.operations.job_figures import JobFigures
@@ -153,6 +153,8 @@ def _described(operation: Operation[Any, Any], schemas: Schemas) -> Json:
 
 def _description(operation: Operation[Any, Any]) -> str:
     said = [f"Takes the role {role_for(operation).word}."]
+    if words := accepting(operation):
+        said.append(f"With {' or '.join(words)} it takes an admin.")
     if operation.changes:
         said.append("Changes something, and is audited under the name of the key.")
     if operation.destructive:

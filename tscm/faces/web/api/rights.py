@@ -7,6 +7,8 @@ What stands here follows the pages: what a user of a role cannot do in a browser
 from collections.abc import Mapping
 from typing import Any
 
+import attrs
+
 from tscm.faces.web.limits import analysts_entry_fault, reason_fault
 from tscm.faces.web.roles import Role
 from tscm.operations.arguments import NewEntry
@@ -90,7 +92,6 @@ _BY_ROLE: Mapping[Role, tuple[Operation[Any, Any], ...]] = {
         user_lists.UNDO_LIST,
         portal.KEEP_POLICY,
         portal.ADOPT_POLICY,
-        portal.CONFIRM_POLICY,
         portal.SWITCH_TARGET,
         portal.KEEP_BUNDLE,
         events.REBUILD_EVENTS,
@@ -112,6 +113,7 @@ _BY_ROLE: Mapping[Role, tuple[Operation[Any, Any], ...]] = {
         logs.DELETE_LOG,
         user_lists.IMPORT_LIST,  # makes the manager read a file or ask a server
         user_lists.DELETE_LIST,
+        portal.CONFIRM_POLICY,  # accepts a risk by itself
         portal.KEEP_TARGET,  # makes the manager ask a server
         portal.DELETE_POLICY,
         portal.DELETE_TARGET,
@@ -129,10 +131,27 @@ def role_for(operation: Operation[Any, Any]) -> Role:
     return ROLES.get(operation.name, Role.ADMIN)
 
 
+_ACCEPTING = ("accept", "force", "accept_terms", "shrink", "wide")
+"""Arguments that accept what is refused without them: a risk, a publisher's terms."""
+
+
+def accepting(operation: Operation[Any, Any]) -> tuple[str, ...]:
+    """The arguments of *operation* by which it takes an admin, where others may call it without them."""
+    if not Role.VIEWER < role_for(operation) < Role.ADMIN:
+        return ()
+    return tuple(one.name for one in attrs.fields(operation.args) if one.name in _ACCEPTING)
+
+
 def role_with(operation: Operation[Any, Any], args: Any) -> Role:
-    """The least role that may call it with *args*: accepting risks takes an admin, pushing past a hold an operator."""
+    """
+    The least role that may call it with *args*.
+
+    An operator makes every change that the guard takes; accepting what it refuses takes an admin, whatever it is
+    refused for.  A plan counts too, because it logs in under a certificate that was accepted; a check of a text does
+    not.  Pushing past a hold takes an operator, who may end the hold as well.
+    """
     role = role_for(operation)
-    if getattr(args, "accept", ()) or getattr(args, "force", False):
+    if any(getattr(args, name) for name in accepting(operation)):
         return Role.ADMIN
     if getattr(args, "held", False):
         return max(role, Role.OPERATOR)
