@@ -7,10 +7,9 @@ through numpy or plain Python and gives the same results.
 
 DECLARATIONS = """
 struct group { unsigned char key[16]; unsigned key_length; char *data; size_t length, capacity;
-               unsigned lines, odd, bucket; };
-struct odd { unsigned group; size_t at, length; };
-struct batch { struct group *groups; struct odd *odds; unsigned group_count, odd_count, empty, cut,
-               lost; int error; size_t bytes; ...; };
+               unsigned lines, escaped, bucket; };
+struct batch { struct group *groups; unsigned group_count, empty, cut, lost; int error;
+               size_t bytes; ...; };
 struct batch *batch_new(size_t max_message, unsigned max_groups);
 void batch_free(struct batch *);
 unsigned batch_drain(struct batch *, int fd, unsigned max_messages, size_t max_bytes, long max_ns);
@@ -32,21 +31,19 @@ SOURCE = r"""
 #define SLOT 512                  /* their first bytes lie close together */
 #define REST (65536 - SLOT)       /* the rest of a long one; untouched pages cost nothing */
 #define BUCKETS 32768             /* a multiple of the senders of a batch */
-#define LATE 8                    /* system calls between two looks at the clock */
 #define FAR ((size_t)SLOTS * REST)
 #define KEEP (8 << 20)            /* buffers of all groups together, from one drain to the next */
 #define KEEP_FAR (1 << 20)        /* likewise of the rests of long datagrams */
 #define CALL_BYTES (1 << 18)      /* a system call is to bring no more, by the sizes of the last */
 #define FEW 8
 #define SENDER_NS 4000L           /* what the caller needs for a sender's chunk, and its write */
+#define OCTET_NS 1L               /* likewise for each octet of it */
 
 struct group { unsigned char key[16]; unsigned key_length; char *data; size_t length, capacity;
-               unsigned lines, odd, bucket; };
-struct odd { unsigned group; size_t at, length; };
+               unsigned lines, escaped, bucket; };
 struct batch {
-    struct group *groups; struct odd *odds; unsigned group_count, odd_count, empty, cut,
-    lost; int error; size_t bytes;
-    size_t max_message; unsigned odd_capacity;
+    struct group *groups; unsigned group_count, empty, cut, lost; int error; size_t bytes;
+    size_t max_message;
     unsigned short buckets[BUCKETS];
     struct mmsghdr heads[SLOTS]; struct iovec parts[SLOTS][2];
     struct sockaddr_in6 names[SLOTS];
@@ -59,7 +56,7 @@ struct batch {
 void batch_free(struct batch *b) {
     if (!b) return;
     for (unsigned g = 0; b->groups && g < b->max_groups; g++) free(b->groups[g].data);
-    free(b->groups); free(b->odds); free(b->near); free(b->whole);
+    free(b->groups); free(b->near); free(b->whole);
     if (b->far) munmap(b->far, FAR);
     free(b);
 }
@@ -105,29 +102,43 @@ static struct group *group_of(struct batch *b, struct sockaddr_in6 *name) {
 
 static int is_trailer(char c) { return c == '\n' || c == '\r' || c == 0; }
 
-static int add(struct batch *b, struct group *g, const char *data, size_t length) {
-    if (g->length + length + 1 > g->capacity) {
-        size_t wanted = (g->length + length + 1) * 2 + 512;
-        char *more = realloc(g->data, wanted);
-        if (!more) return ENOMEM;
-        b->held += wanted - g->capacity;
-        g->data = more; g->capacity = wanted;
+/* By octet, the letter that stands for it behind DLE; 0 where it stands for itself (tscm.syslog.escape). */
+static const char LETTERS[256] = {['\n'] = 'n', ['\r'] = 'r', [0] = '0', [16] = 'p'};
+
+static char *put_escaped(char *to, const char *from, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        char letter = LETTERS[(unsigned char)from[i]];
+        *to = 16;
+        to += letter != 0;
+        *to++ = letter ? letter : from[i];
     }
+    return to;
+}
+
+static int add(struct batch *b, struct group *g, const char *data, size_t length) {
     unsigned char odd = 0;
+    size_t wanted = length + 1;
     for (size_t i = 0; i < length; i++)           /* no branch: the compiler makes vectors of it */
         odd |= (data[i] == '\n') | (data[i] == '\r') | (data[i] == 0) | (data[i] == 16);
-    if (odd) {
-        if (b->odd_count == b->odd_capacity) {
-            struct odd *more = realloc(b->odds, (b->odd_capacity * 2 + 64) * sizeof *more);
-            if (!more) return ENOMEM;
-            b->odds = more; b->odd_capacity = b->odd_capacity * 2 + 64;
-        }
-        b->odds[b->odd_count++] = (struct odd){g - b->groups, g->length, length};
-        g->odd++;
+    if (odd)
+        for (size_t i = 0; i < length; i++) wanted += LETTERS[(unsigned char)data[i]] != 0;
+    if (g->length + wanted > g->capacity) {
+        size_t capacity = (g->length + wanted) * 2 + 512;
+        char *more = realloc(g->data, capacity);
+        if (!more) return ENOMEM;
+        b->held += capacity - g->capacity;
+        g->data = more; g->capacity = capacity;
     }
-    memcpy(g->data + g->length, data, length);
-    g->data[g->length + length] = '\n';
-    g->length += length + 1; g->lines++; b->bytes += length + 1;
+    char *to = g->data + g->length;
+    if (odd) {
+        to = put_escaped(to, data, length);
+        g->escaped = 1;
+    } else {
+        memcpy(to, data, length);
+        to += length;
+    }
+    *to = '\n';
+    g->length += wanted; g->lines++; b->bytes += wanted;
     return 0;
 }
 
@@ -141,10 +152,10 @@ void batch_release(struct batch *b) {
             free(old->data); old->data = NULL; old->capacity = 0;
         }
         b->buckets[old->bucket] = 0;
-        old->length = old->lines = old->odd = 0;
+        old->length = old->lines = old->escaped = 0;
     }
     if (b->far_used > KEEP_FAR) madvise(b->far, FAR, MADV_DONTNEED);
-    b->far_used = 0; b->group_count = b->odd_count = 0;
+    b->far_used = 0; b->group_count = 0;
 }
 
 /* Octets that the buffers of all groups hold by now. */
@@ -158,16 +169,18 @@ static long since(const struct timespec *began) {
 
 /* Take what waits, up to the bounds; fewer than max_messages and no error: the socket is empty.
    What counts is what came: of 64 KB of line ends nothing is left, and they took as long.  Each sender
-   takes time of the caller's, too, so senders beyond the first shorten what is left of it. */
+   and each octet takes time of the caller's, too, so they shorten what is left of it.  The clock is read
+   before each system call but the first: one brings up to half a megabyte. */
 unsigned batch_drain(struct batch *b, int fd, unsigned max_messages, size_t max_bytes, long max_ns) {
-    unsigned taken = 0, slots = FEW, calls = 0;
+    unsigned taken = 0, slots = FEW;
     size_t heard = 0;
     struct timespec began;
     batch_release(b);
     b->empty = b->cut = b->lost = b->error = 0; b->bytes = 0;
     clock_gettime(CLOCK_MONOTONIC, &began);
     while (taken < max_messages && heard < max_bytes && b->group_count + SLOTS <= b->max_groups) {
-        if (calls++ % LATE == LATE - 1 && since(&began) + b->group_count * SENDER_NS > max_ns) break;
+        long caller_ns = b->group_count * SENDER_NS + (long)b->bytes * OCTET_NS;
+        if (taken && since(&began) + caller_ns > max_ns) break;
         unsigned wanted = max_messages - taken < slots ? max_messages - taken : slots;
         size_t brought = 0;
         for (unsigned i = 0; i < wanted; i++) b->heads[i].msg_hdr.msg_namelen = sizeof b->names[i];

@@ -10,15 +10,13 @@ from typing import Any
 
 from tscm.intake import _batch  # type: ignore[attr-defined]
 from tscm.intake.batch import MAX_SENDERS, Batch, SenderLines
-from tscm.syslog.escape import escape
 from tscm.syslog.framing import Lines, Look
 
 _ffi: Any = _batch.ffi
 _lib: Any = _batch.lib
-_BUILT = "unsigned int(*)(struct batch *, int, unsigned int, size_t, long)"
 _MOST_NS = 16_000_000
 """How long a drain and what its caller does with it may take, for other work to get its turn."""
-if _ffi.typeof(_lib.batch_drain).cname != _BUILT:
+if "escaped" not in dict(_ffi.typeof("struct group").fields):
     raise ImportError("the compiled UDP helper was built from a different version of its source")
 
 
@@ -45,17 +43,13 @@ class CompiledDrain:
             raise OSError(error, os.strerror(error))
         buffer = _ffi.buffer
         groups = batch.groups
-        escaped = self._escaped() if batch.odd_count else {}
         senders = []
         for index in range(batch.group_count):
             group = groups[index]
             count = group.lines
             if not count:  # there was no memory for its first one
                 continue
-            if index in escaped:
-                lines = Lines(escaped[index], count, escaped=True)
-            else:
-                lines = Lines(buffer(group.data, group.length)[:], count)
+            lines = Lines(buffer(group.data, group.length)[:], count, bool(group.escaped))
             senders.append(SenderLines(buffer(group.key, group.key_length)[:], lines))
         _lib.batch_release(batch)
         return Batch(senders, datagrams, batch.empty, batch.cut, error == 0, batch.lost)
@@ -63,28 +57,6 @@ class CompiledDrain:
     def kept_bytes(self) -> int:
         """Memory that the helper holds for lines between two drains."""
         return int(_lib.batch_kept(self._batch))
-
-    def _escaped(self) -> dict[int, bytes]:
-        """The chunks of those senders that sent LF, CR, NUL or DLE inside a message."""
-        pieces: dict[int, list[bytes]] = {}
-        done: dict[int, int] = {}
-        batch = self._batch
-        for number in range(batch.odd_count):
-            odd = batch.odds[number]
-            index = odd.group
-            data = batch.groups[index].data
-            since = done.get(index, 0)
-            pieces.setdefault(index, []).extend(
-                (
-                    _ffi.buffer(data + since, odd.at - since)[:],
-                    escape(_ffi.buffer(data + odd.at, odd.length)[:]),
-                )
-            )
-            done[index] = odd.at + odd.length
-        for index, since in done.items():
-            group = batch.groups[index]
-            pieces[index].append(_ffi.buffer(group.data + since, group.length - since)[:])
-        return {index: b"".join(parts) for index, parts in pieces.items()}
 
 
 _longest: Any = _ffi.new("size_t *")
