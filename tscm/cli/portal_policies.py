@@ -237,6 +237,7 @@ def show_target(session: Session, /, name: str, *, json_output: bool) -> int:
         (key.replace("_", " "), value) for key, value in one.content.items() if key != "feeds"
     ]
     show_pairs([("target", one.name), ("on", "yes" if one.on else "no"), *pairs])
+    show_pairs([("entries", f"{one.entries:,}"), ("left out", "; ".join(one.left_out) or "-")])
     for feed in one.content.get("feeds", ()):
         show_pairs([(key.replace("_", " "), value) for key, value in feed.items()])
     return 0

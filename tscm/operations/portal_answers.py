@@ -49,6 +49,7 @@ class TargetRow:
     used_by: tuple[str, ...] = ()
     entries: int = 0
     good_at: float | None = None
+    left_out: tuple[str, ...] = ()
     fault: str = ""
 
 

@@ -66,11 +66,16 @@ class Collector:
     """
     Gathers the entries of one list; what is none is counted and kept, up to a bound, with its cause.
 
-    *out_of_time* says that reading has to end; it is asked at every `check_bound`.
+    *out_of_time* says that reading has to end; it is asked at every `check_bound`.  *now* is the time by
+    which entries that end are judged, *next_change* when the first of them begins or ends.
     """
 
     max_entries: int = 10_000_000
     out_of_time: Callable[[], bool] = lambda: False
+    now: float = 0.0
+    next_change: float | None = None
+    passed_over: dict[str, int] = field(factory=dict)
+    """What some of the other records are, and how many."""
     other_records: int = 0
     refused_count: int = 0
     _refused: list[Refused] = field(factory=list)
@@ -261,6 +266,11 @@ class Collector:
         except ValueError as error:
             self.refuse(text, str(error))
 
+    def pass_over(self, what: str) -> None:
+        """Count a record that holds no entry, by what it is."""
+        self.other_records += 1
+        self.passed_over[what] = self.passed_over.get(what, 0) + 1
+
     def refuse(self, entry: str, cause: str) -> None:
         """Count one entry that is left out."""
         self.refused_count += 1
@@ -295,6 +305,7 @@ class Collector:
             normalised=int(cleared),
             other_records=self.other_records,
             excepted=self.excepted,
+            passed_over=tuple(sorted(self.passed_over.items())),
         )
 
 

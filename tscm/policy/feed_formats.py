@@ -13,8 +13,9 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from attrs import define, field, frozen
 
@@ -22,9 +23,13 @@ from tscm.plural import many
 from tscm.policy.collect import Collector
 from tscm.policy.feed_rows import Condition
 from tscm.policy.feed_values import networks_of, plain
-from tscm.policy.json_walk import JsonDamaged, JsonWalk
+from tscm.policy.json_walk import JsonDamaged, JsonWalk, NotText, field_of
+from tscm.policy.misp import MISP_PATHS, take_attribute
+from tscm.policy.stix import Indicators
 
-FORMATS = ("cidr", "drop-json", "dshield", "csv", "json", "exit-addresses")
+FORMATS = (
+    "cidr", "drop-json", "dshield", "csv", "json", "exit-addresses", "stix", "misp", "taxii",
+)  # fmt: skip
 
 _COMMENT = re.compile(r"[#;]|(?<!\S)//(?![0-9]+\s*$)")
 """`//` only behind a blank and before no length: `192.0.2.0//24` is a slip, and no host."""
@@ -33,6 +38,8 @@ _END = re.compile(r"[\s#;/]*END\s+\(?([0-9,]{1,15})\s+entries\)?\s*", re.IGNOREC
 """What abuse.ch closes its lists with."""
 _PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
 """HTML and XML; no list of any format begins so."""
+OBJECTS_MAX = 200_000
+"""Of STIX or MISP: fewer than their bytes permit."""
 LINE_MAX = 1 << 16
 ROW_MAX = 1 << 17
 _CHECK_EVERY = 1024
@@ -58,7 +65,8 @@ class Shape:
     *pick* is the column of a CSV (a name from its first row, or a number from 1) or the path of a
     JSON (`data.prefixes.*.ipv4Prefix`: names with dots between, `*` for each element).  *value* is one
     of `feed_values.VALUES`: how a network is written there; with *padded* octets with leading zeros
-    are decimal.  *where* says which rows of a CSV or of DROP, or records of a JSON, are wanted.
+    are decimal.  *where* says which rows of a CSV or of DROP, or records of a JSON, of STIX or of MISP,
+    are wanted.
     """
 
     format: str = "cidr"
@@ -356,6 +364,61 @@ def _read_json(content: bytes, shape: Shape, collector: Collector) -> None:
         raise FeedDamaged(f"it has nothing at {shape.pick!r}")
 
 
+def _read_stix(content: bytes, shape: Shape, collector: Collector) -> None:
+    """A bundle, or the pages of a TAXII collection: what its indicators say of addresses."""
+    pages = content.lstrip()[:1] == b"["
+    path = ("*", "objects", "*") if pages else ("objects", "*")
+    indicators = Indicators(collector)
+    if not _each_record(content, path, shape, collector, indicators.take):
+        raise FeedDamaged("it has no objects: it is not a STIX 2.1 bundle")
+    for address in indicators.addresses():
+        collector.add_text(address)
+
+
+def _read_misp(content: bytes, shape: Shape, collector: Collector) -> None:
+    """What MISP exports by REST as JSON: attributes, or events with attributes and objects."""
+
+    def take(attribute: Mapping[str, Any]) -> None:
+        take_attribute(attribute, collector)
+
+    found = [_each_record(content, path, shape, collector, take) for path in MISP_PATHS]
+    if not any(found):
+        raise FeedDamaged("it has neither response nor Event: it is not an export of MISP")
+
+
+def _each_record(
+    content: bytes,
+    path: Sequence[str],
+    shape: Shape,
+    collector: Collector,
+    take: Callable[[Mapping[str, Any]], None],
+) -> bool:
+    """Hand every wanted object at *path* on; whether there is anything at the first step."""
+    conditions = Condition.all_of(shape.where)
+    count = 0
+
+    def check(values: int) -> None:
+        _check(collector, values, "values")
+
+    walk = JsonWalk(content, path, check)
+    try:
+        for one in walk.records():
+            count += 1
+            if count > OBJECTS_MAX:
+                raise FeedDamaged(f"it contains more than {OBJECTS_MAX:,} objects")
+            if isinstance(one, NotText):
+                collector.refuse(one.shown, "is not an object, or has more than 64 KB")
+                continue
+            shown = str(one.get("pattern", one.get("value", "")))
+            if not conditions or _fits(
+                shown, partial(field_of, one), conditions, collector, "field"
+            ):
+                take(one)
+    except JsonDamaged as error:
+        raise FeedDamaged(str(error) or "it is not valid JSON, or is incomplete") from None
+    return walk.entered
+
+
 _READERS: Mapping[str, Callable[[bytes, Shape, Collector], None]] = {
     "cidr": _read_cidr,
     "drop-json": _read_drop_json,
@@ -363,4 +426,7 @@ _READERS: Mapping[str, Callable[[bytes, Shape, Collector], None]] = {
     "csv": _read_csv,
     "json": _read_json,
     "exit-addresses": _read_exit_addresses,
+    "stix": _read_stix,
+    "taxii": _read_stix,
+    "misp": _read_misp,
 }

@@ -8,7 +8,7 @@ nothing else of it is looked at.
 
 import json
 import re
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import define, field, frozen
@@ -62,6 +62,8 @@ class JsonWalk:
     steps: Sequence[str]
     check: Callable[[int], None]
     wanted: Callable[[Fields, str], bool] | None = None
+    whole: bool = field(default=False, init=False)
+    """Are objects at the end of the path given as they are?"""
     entered: bool = field(default=False, init=False)
     """Is there anything at the first step?"""
     _values: int = field(default=0, init=False)
@@ -72,16 +74,31 @@ class JsonWalk:
         behind = steps_in_record(self.steps)
         self._record = -1 if self.wanted is None or behind is None else behind
 
-    def texts(self) -> Iterator[str | NotText]:
+    def texts(self) -> Iterator[Any]:
         """
-        Every text at the end of the path, and of a list there each element.  Raises `JsonDamaged`.
+        Every text at the end of the path, and of a list there each element: `str` or `NotText`.
+
+        Raises `JsonDamaged`.
         """
         at = 3 if self.content.startswith(b"\xef\xbb\xbf") else 0
         end = yield from self._value(self._past_blank(at), self.steps)
         if self._past_blank(end) != len(self.content):
             raise JsonDamaged
 
-    def _value(self, at: int, steps: Sequence[str]) -> Generator[str | NotText, None, int]:
+    def records(self) -> Iterator[Mapping[str, Any] | NotText]:
+        """
+        Every object at the end of the path, its numbers as `NotText`; one over `SMALL` octets, and what
+        is no object, is given as it is shown.  Raises `JsonDamaged`.
+        """
+        self.whole = True
+        for one in self.texts():
+            yield NotText(one) if isinstance(one, str) else one
+
+    def field_of(self, name: str) -> str | None:
+        """A plain value of the outermost object, as text.  Raises `JsonDamaged`."""
+        return self._field(self._past_blank(0), name)
+
+    def _value(self, at: int, steps: Sequence[str]) -> Generator[Any, None, int]:
         """What is picked of the value at *at*; gives where it ends."""
         end = self._end(at, SMALL)
         if end is not None:
@@ -100,16 +117,16 @@ class JsonWalk:
             yield NotText(self._shown(at))
         return self._passed(at)
 
-    def _small(self, at: int, end: int, steps: Sequence[str]) -> Iterator[str | NotText]:
+    def _small(self, at: int, end: int, steps: Sequence[str]) -> Iterator[Any]:
         value = self._read(at, end)
         if steps is self.steps and _leads_somewhere(value, steps):
             self.entered = True
         for one in self._picked(value, steps):
             for each in one if isinstance(one, list) else [one]:
                 self._count()
-                yield each if isinstance(each, str) else NotText(_written(each))
+                yield self._leaf(each)
 
-    def _list(self, at: int, steps: Sequence[str]) -> Generator[str | NotText, None, int]:
+    def _list(self, at: int, steps: Sequence[str]) -> Generator[Any, None, int]:
         """A list too large to be read at once, element by element."""
         self.entered = self.entered or bool(steps)
         wanted = int(steps[0]) if steps and steps[0] != "*" else None
@@ -129,17 +146,21 @@ class JsonWalk:
             if mark != b",":
                 raise JsonDamaged
 
-    def _element(self, at: int) -> Generator[str | NotText, None, int]:
+    def _element(self, at: int) -> Generator[Any, None, int]:
         """An element of the list at the end of the path: a text, or none."""
         end = self._end(at, SMALL)
         if end is None:
             yield NotText(self._shown(at))
             return self._passed(at)
-        value = self._read(at, end)
-        yield value if isinstance(value, str) else NotText(_written(value))
+        yield self._leaf(self._read(at, end))
         return end
 
-    def _object(self, at: int, steps: Sequence[str]) -> Generator[str | NotText, None, int]:
+    def _leaf(self, value: Any) -> Any:
+        if isinstance(value, str) or (self.whole and isinstance(value, dict)):
+            return value
+        return NotText(_written(value))
+
+    def _object(self, at: int, steps: Sequence[str]) -> Generator[Any, None, int]:
         """An object too large to be read at once, member by member."""
         step, seen = steps[0], False
         at += 1
@@ -166,7 +187,7 @@ class JsonWalk:
     def _picked(self, value: Any, steps: Sequence[str]) -> Iterator[Any]:
         """What lies at the end of *steps*; elements that lack a step, and records not wanted, are passed over."""
         if len(steps) == self._record and not self._is_wanted(
-            lambda name: _field_of(value, name), _written(value)
+            lambda name: field_of(value, name), _written(value)
         ):
             return
         if not steps:
@@ -330,7 +351,8 @@ def _plain(value: Any, steps: Sequence[str]) -> str | None:
     return _written(value) if isinstance(value, NotText | bool) else None
 
 
-def _field_of(value: Any, name: str) -> str | None:
+def field_of(value: Any, name: str) -> str | None:
+    """A plain value of a record by its name, or by a path with dots, as text."""
     found = (_plain(value, steps) for steps in _ways_to(name))
     return next((one for one in found if one is not None), None)
 

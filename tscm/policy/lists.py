@@ -27,7 +27,7 @@ class PolicyList:
     *entries* stand as published (duplicates and overlaps included) with host bits
     cleared; *refused* keeps at most `REFUSED_KEPT` of the *refused_count* entries that were no CIDR;
     *normalised* counts entries that had host bits, *other_records* records of types that hold no
-    entries, *excepted* networks that the list itself takes out of its entries.  *serial* is None where the source has none.
+    entries, *passed_over* what some of these are, *excepted* networks that the list itself takes out of its entries.  *serial* is None where the source has none.
     """
 
     name: str
@@ -40,3 +40,4 @@ class PolicyList:
     normalised: int = 0
     other_records: int = 0
     excepted: int = 0
+    passed_over: tuple[tuple[str, int], ...] = ()

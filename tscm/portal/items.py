@@ -172,6 +172,11 @@ class Target:
     key_header: str | None = setting(
         values.optional(header_name), None, doc="Header that carries the publisher's key"
     )
+    key_user: str | None = setting(
+        values.optional(values.account),
+        None,
+        doc="Username at the publisher; the key is its password",
+    )
     interval_seconds: int = setting(
         values.whole(300, 86400 * 7), 3600, doc="Time between two fetches"
     )

@@ -136,6 +136,8 @@ def check_target(name: str, target: Target, site: Site) -> None:
     """Raise `ItemFaulty` for a target that is made of nothing, or of lists that are not there."""
     if not target.feeds and not target.lists:
         raise ItemFaulty(f"target {name!r} has neither feeds nor lists; name at least one")
+    if target.key_header and target.key_user:
+        raise ItemFaulty(f"target {name!r} has both key_header and key_user; give one of them")
     for one in target.lists:
         _check_known(Ref(Kind.LIST, one), site)
         _check_side(Ref(Kind.LIST, one), BLOCK, site)

@@ -217,7 +217,7 @@ class PolicyPublisher(Service):
 
     def _place(self, name: str, target: Target, feed: Feed) -> FeedSource:
         source = evolve(feed_source(feed, _LIMITS), name=f"{name}/{feed.name}")
-        if target.key_header is None:
+        if target.key_header is None and target.key_user is None:
             return source
         key = self._layout.portal / "feed-keys" / name
-        return evolve(source, header=target.key_header, secret_file=str(key))
+        return evolve(source, header=target.key_header, user=target.key_user, secret_file=str(key))

@@ -53,6 +53,16 @@ class TargetState:
     """Tells the feeds that this came from: other feeds of a target begin without it."""
     by_feed: Mapping[str, PolicyList] = field(factory=dict)
 
+    def left_out(self) -> tuple[str, ...]:
+        """What its feeds hold beside networks, with its number, as far as they were fetched since the start."""
+        found: dict[str, int] = {}
+        for one in self.by_feed.values():
+            for what, count in one.passed_over:
+                found[what] = found.get(what, 0) + count
+            if one.refused_count:
+                found["no network"] = found.get("no network", 0) + one.refused_count
+        return tuple(f"{what}: {count:,}" for what, count in sorted(found.items()))
+
 
 @frozen(kw_only=True)
 class ListState:

@@ -43,7 +43,7 @@ def bounded(pieces: Iterable[bytes], max_bytes: int, *, ends: bool = True) -> by
     for number, piece in enumerate(pieces):
         came += len(piece)
         if came > max_bytes:  # also where it is gzip of nothing, without an end
-            raise _too_large(max_bytes)
+            raise too_large(max_bytes)
         if number == 0 and piece.startswith(_GZIP):
             decoder = zlib.decompressobj(_WINDOW)
         data, more = piece, False
@@ -66,7 +66,7 @@ def bounded(pieces: Iterable[bytes], max_bytes: int, *, ends: bool = True) -> by
                     raise FeedFault("it is gzip in too many pieces", "pack it as one")
                 decoder = zlib.decompressobj(_WINDOW) if data else decoder
         if size > max_bytes:
-            raise _too_large(max_bytes)
+            raise too_large(max_bytes)
     if decoder is not None and not decoder.eof:
         raise FeedFault("it is not complete gzip data", "try again later")
     if decoder is None and not ends:
@@ -77,5 +77,6 @@ def bounded(pieces: Iterable[bytes], max_bytes: int, *, ends: bool = True) -> by
     return content.getvalue()
 
 
-def _too_large(max_bytes: int) -> FeedFault:
+def too_large(max_bytes: int) -> FeedFault:
+    """Of content over its bound."""
     return FeedFault(f"it is larger than {max_bytes:,} bytes", "check that it is the right list")

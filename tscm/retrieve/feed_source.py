@@ -34,7 +34,8 @@ class FeedSource:
     def key(self) -> str:
         """The place, whose word is taken for it, and who asks, as a digest; nothing of a secret."""
         who = (self.header, self.user, self.secret_file, _state_of(self.secret_file))
-        place = (self.url, self.ca_file, *(who if self.secret_file else ()))
+        pages = ("pages",) if self.shape.format == "taxii" else ()
+        place = (self.url, self.ca_file, *pages, *(who if self.secret_file else ()))
         return hashlib.sha256(repr(place).encode()).hexdigest()[:32]
 
     @property

@@ -97,7 +97,7 @@ def _fetched(
 ) -> PolicyList | None:
     try:
         shown = headers_for(source, layout)  # before the digest: it may seal the file
-        before = _marks(source, known)
+        before = _marks(source, known, now)
         if source.url.startswith("file:"):
             got = _read_file(source, before)
             fetched_at = now
@@ -116,7 +116,7 @@ def _fetched(
             got = None if same else (content, marks)
         if got is None:
             return None
-        return _read(source, got[0], got[1], fetched_at)
+        return _read(source, got[0], got[1], fetched_at, now)
     except FeedFault as fault:
         raise FeedUnavailable(source.name, source.shown, str(fault), fault.remedy) from None
 
@@ -128,11 +128,11 @@ def asked_at(source: FeedSource, answers: Answers) -> float | None:
 
 
 def _read(
-    source: FeedSource, content: bytes, marks: Mapping[str, str], fetched_at: float
+    source: FeedSource, content: bytes, marks: Mapping[str, str], fetched_at: float, now: float
 ) -> PolicyList:
     """*content* as a list.  Raises `FeedFault`."""
     until = thread_time() + source.limits.reading_seconds
-    collector = Collector(source.limits.max_entries, lambda: thread_time() > until)
+    collector = Collector(source.limits.max_entries, lambda: thread_time() > until, now=now)
     try:
         read_feed(content, source.shape, collector)
     except FeedDamaged as error:
@@ -144,6 +144,8 @@ def _read(
             f"it has {error}", "if it is correct, raise [policy] max_list_entries"
         ) from None
     told = {"place": source.key, "shape": _shape_mark(source.shape), **marks}
+    if collector.next_change is not None:
+        told["until"] = f"{collector.next_change:.3f}"
     fragment = "&".join(f"{key}={quote(mark)}" for key, mark in told.items() if mark)
     return collector.to_list(
         source.name, serial=None, fetched_at=fetched_at, source=f"{source.shown}#{fragment}"
@@ -155,13 +157,16 @@ def _shape_mark(shape: Shape) -> str:
     return digest_of(repr((_READING, shape)).encode())[:16]
 
 
-def _marks(source: FeedSource, known: PolicyList | None) -> dict[str, str]:
-    """What tells the content that *known* was read from; nothing where it was read otherwise."""
+def _marks(source: FeedSource, known: PolicyList | None, now: float) -> dict[str, str]:
+    """
+    What tells the content that *known* was read from; nothing where it was read otherwise, or where an
+    entry of it began or ended since.
+    """
     if known is None or known.name != source.name:
         return {}
     marks = {key: found[0] for key, found in parse_qs(known.source.partition("#")[2]).items()}
     same = marks.get("place") == source.key and marks.get("shape") == _shape_mark(source.shape)
-    return marks if same else {}
+    return marks if same and not 0.0 < float(marks.get("until", "0")) <= now else {}
 
 
 def hosts_of(source: str) -> tuple[str, ...]:

@@ -10,10 +10,13 @@ from attrs import evolve
 from tscm.retrieve.answers import Answer, Answers, digest_of
 from tscm.retrieve.content import FeedFault
 from tscm.retrieve.feed_source import FeedSource
-from tscm.retrieve.web import read_web
+from tscm.retrieve.taxii import read_collection
+from tscm.retrieve.web import WebAnswer, read_web
 
 COUNTS_SECONDS = 86400.0
 """So long an answer goes on counting while its publisher asks for patience."""
+_ACCEPT = {"misp": "application/json"}
+"""By format, where a publisher has several."""
 _BROKEN_OFF = "fetching it was interrupted"
 
 
@@ -50,12 +53,10 @@ def latest(
         )
         answers.keep(key, asking)
         try:
-            got = read_web(
-                source.url,
-                now=now,
-                ca_file=source.ca_file,
-                limits=source.limits,
-                validators={} if content is None else known.marks,
+            got = _asked(
+                source,
+                {} if content is None else known.marks,
+                now,
                 secrets=secrets or {},
                 left=left,
                 transport=transport,
@@ -81,6 +82,38 @@ def latest(
         )
         answers.keep(key, answer, got.content)
         return answer, content
+
+
+def _asked(
+    source: FeedSource,
+    validators: Mapping[str, str],
+    now: float,
+    *,
+    secrets: Mapping[str, str],
+    left: Callable[[], float],
+    transport: Any,
+) -> WebAnswer:
+    if source.shape.format == "taxii":
+        return read_collection(
+            source.url,
+            now=now,
+            ca_file=source.ca_file,
+            limits=source.limits,
+            secrets=secrets,
+            left=left,
+            transport=transport,
+        )
+    return read_web(
+        source.url,
+        now=now,
+        ca_file=source.ca_file,
+        limits=source.limits,
+        validators=validators,
+        secrets=secrets,
+        left=left,
+        accept=_ACCEPT.get(source.shape.format),
+        transport=transport,
+    )
 
 
 def _after(asking: Answer, fault: FeedFault, least: float) -> Answer:

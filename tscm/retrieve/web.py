@@ -20,6 +20,7 @@ _REDIRECTS = 5
 _WHO = frozenset({401, 403, 407})
 _VALIDATOR_MAX = 500
 _AGENT = "tscm"
+_MARKS = {"etag": "etag", "modified": "last-modified", "added": "x-taxii-date-added-last"}
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
 _PROGRAMMERS = re.compile(r"^\[[^]]*\] | ?\(_ssl\.c:[0-9]+\)")
 """What the libraries put around their causes."""
@@ -46,19 +47,23 @@ def read_web(
     validators: Mapping[str, str],
     secrets: Mapping[str, str] | None = None,
     left: Callable[[], float],
+    accept: str | None = None,
+    context: Any = None,
     transport: Any = None,
 ) -> WebAnswer:
     """
     The content, unless it is what *validators* tell.
 
     Headers that are *secrets* go to the server that *url* names, and to no other that it leads to.
-    *left* gives the seconds that are left for all of it, *now* is the time of day.  Raises `FeedFault`.
+    *context* is what `trusting_for` made, where many are asked for.  *left* gives the seconds that are left for all of it, *now* is the time of day.  Raises `FeedFault`.
     """
     import httpx
 
     from tscm.base.watched_http import WatchedTransport, Wire
 
     headers = {"User-Agent": _AGENT, "Accept-Encoding": "gzip"}
+    if accept is not None:
+        headers["Accept"] = accept
     for mark, name in (("etag", "If-None-Match"), ("modified", "If-Modified-Since")):
         if validators.get(mark):
             headers[name] = validators[mark]
@@ -68,8 +73,7 @@ def read_web(
     via: dict[str, None] = {}
     origin = _origin(url)
     try:
-        context = trusting(ca_file)
-        made = transport or WatchedTransport(Wire(cut), verify=context)
+        made = transport or WatchedTransport(Wire(cut), verify=context or trusting(ca_file))
         with (
             cut.within(left()),
             httpx.Client(timeout=timeout, trust_env=False, transport=made) as client,
@@ -111,6 +115,16 @@ def read_web(
         raise broken from None
     finally:
         del broken  # it holds the frames, which hold the content, until the garbage is collected
+
+
+def trusting_for(ca_file: str | None) -> Any:
+    """What checks the certificate of a feed's server.  Raises `FeedFault`."""
+    try:
+        return trusting(ca_file)
+    except (OSError, ValueError) as error:
+        raise FeedFault(
+            f"its ca_file cannot be used: {error}", "check that it holds a certificate"
+        ) from None
 
 
 def _origin(url: str) -> tuple[str | None, int]:
@@ -173,7 +187,7 @@ def _validators(answer: Any, before: Mapping[str, str]) -> dict[str, str]:
     """What tells this content from another; a 304 may name only what changed."""
     return {
         mark: answer.headers.get(name, "")[:_VALIDATOR_MAX] or before.get(mark, "")
-        for mark, name in (("etag", "etag"), ("modified", "last-modified"))
+        for mark, name in _MARKS.items()
     }
 
 

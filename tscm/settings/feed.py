@@ -15,11 +15,14 @@ from tscm.policy.json_walk import steps_in_record
 from tscm.settings import values
 from tscm.settings.schema import read_table, setting
 
-FORMATS = ("cidr", "drop-json", "dshield", "csv", "json", "exit-addresses")
+FILE_FORMATS = (
+    "cidr", "drop-json", "dshield", "csv", "json", "exit-addresses", "stix", "misp",
+)  # fmt: skip
+FORMATS = (*FILE_FORMATS, "taxii")
 """As in `tscm.policy.feed_formats`, which would bring numpy along."""
 
 _MOST_PLACES = 15
-_WITH_ROWS = ("csv", "drop-json", "json")
+_WITH_ROWS = ("csv", "drop-json", "json", "stix", "taxii", "misp")
 _ALLOWED = (
     "tables of name, url (https://… or file:///…), and where needed "
     f"also (tables of url, pick), format ({', '.join(FORMATS)}), pick, delimiter, "
@@ -92,6 +95,16 @@ def row_filter(value: Any) -> str:
         allowed = "COLUMN = VALUE, also with !=, <, <=, >, >= and with `and` between"
         raise values.refused(value, f"is not a filter ({error})", allowed) from None
     return text
+
+
+def place_fault(feed: "Feed") -> str | None:
+    """What is wrong with the places of a feed."""
+    elsewhere = [feed.url, *(place.url for place in feed.also)]
+    if len({url.partition(":")[0] for url in elsewhere}) > 1:
+        return "its locations must be all files or all https"
+    if feed.format == "taxii" and not feed.url.startswith("https:"):
+        return "TAXII is spoken over https only; a file with a bundle has the format stix"
+    return None
 
 
 def pick_fault(form: str, pick: str) -> str | None:
@@ -249,9 +262,7 @@ def feeds(value: Any) -> tuple[Feed, ...]:
             raise values.refused(_named(one), f"(number {number + 1}): {faults[0]}", _ALLOWED)
         if wrong := pick_fault(feed.format, feed.pick):
             raise values.refused(_named(one), f"(number {number + 1}): {wrong}", _ALLOWED)
-        elsewhere = [feed.url, *(place.url for place in feed.also)]
-        if len({url.partition(":")[0] for url in elsewhere}) > 1:
-            wrong = "its locations must be all files or all https"
+        if wrong := place_fault(feed):
             raise values.refused(_named(one), f"(number {number + 1}): {wrong}", _ALLOWED)
         if wrong := who_fault(feed):
             raise values.refused(_named(one), f"(number {number + 1}): {wrong}", _ALLOWED)

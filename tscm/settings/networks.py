@@ -7,7 +7,7 @@ from typing import Any
 from attrs import asdict, frozen
 
 from tscm.settings import values
-from tscm.settings.feed import FORMATS, delimiter_character, pick_fault
+from tscm.settings.feed import FILE_FORMATS, delimiter_character, pick_fault
 from tscm.settings.schema import read_table, setting
 
 PURPOSES = ("warn", "refuse", "own", "confidence")
@@ -18,7 +18,7 @@ PURPOSES = ("warn", "refuse", "own", "confidence")
 
 _ALLOWED = (
     f"tables of name, file (a path), purpose ({', '.join(PURPOSES)}), and where needed "
-    f"confidence (a number; 0 is an entry of no source), format ({', '.join(FORMATS)}), pick, delimiter"
+    f"confidence (a number; 0 is an entry of no source), format ({', '.join(FILE_FORMATS)}), pick, delimiter"
 )
 
 
@@ -34,7 +34,7 @@ class NetworksFile:
     confidence: float = setting(
         values.number(-100, 100), 0.0, doc="Confidence in entries that overlap them"
     )
-    format: str = setting(values.choice(*FORMATS), "cidr", doc="Format of the list")
+    format: str = setting(values.choice(*FILE_FORMATS), "cidr", doc="Format of the list")
     pick: str = setting(values.text, "", doc="Column of a CSV, path in a JSON")
     delimiter: str = setting(delimiter_character, ",", doc="Delimiter of a CSV")
 

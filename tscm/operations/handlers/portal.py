@@ -132,6 +132,7 @@ async def portal_targets(node: Node, args: Nothing, call: Call) -> TargetRows:
                 used_by=tuple(users_of(stored.site, Ref(Kind.TARGET, name))),
                 entries=len(now.entries),
                 good_at=now.good_at,
+                left_out=now.left_out(),
                 fault=now.fault,
             )
         )
