@@ -2,9 +2,10 @@
 The longest turn of the manager's loop while strangers, and devices gone wrong, send their worst to one listener after
 the other: none may reach 50 ms, for as long no line is taken.
 
-The probe sits in the reactor of a real manager (`hostile_probe.py`).  What counts is a turn without the time for which
-the kernel had no core for the process's threads, so that the bar is one for our code and not for the machine; the plain
-length is shown beside it.  BENCH_SECONDS sets how long each listener is attacked; BENCH_WHERE=1 shows where
+The probe sits in the reactor of a real manager (`hostile_probe.py`), which also serves the page, so that every listener
+there is holds up the same loop.  What counts is a turn without the time for which
+the kernel had no core for the process's threads, so that the bar is one for our code and not for the machine; what the
+loop computed in a turn and the plain length by the clock are shown beside it.  BENCH_SECONDS sets how long each listener is attacked; BENCH_WHERE=1 shows where
 the thread was in long turns; BENCH_LISTENER attacks one alone.
 """
 
@@ -23,23 +24,35 @@ from pathlib import Path
 from threading import Event, Thread
 
 import httpx
-from attrs import evolve, frozen
+from attrs import asdict, evolve, frozen
 
-from bench import hostile_input
+from bench import hostile_input, hostile_web
 from bench.hostile_input import Attack, Target
 from tscm.base.host_port import HostPort
-from tscm.base.secrets import Secret, load_key
+from tscm.base.secrets import SealingKey, Secret, load_key
+from tscm.faces.web.accounts import Accounts
+from tscm.faces.web.keys import ApiKey, Keys
+from tscm.faces.web.passwords import hashed
+from tscm.faces.web.roles import Role
 from tscm.kinds.asa.rest.settings import AsaRestSettings
+from tscm.kinds.lists.address import path_of
+from tscm.kinds.lists.consumers import CONSUMERS
+from tscm.kinds.lists.render import Lists
+from tscm.policy.cidr import CidrSet
 from tscm.services.certificate import ensure_certificate
 from tscm.services.entries import add_entry
+from tscm.services.publication import publish
 from tscm.settings.files import settings_as_toml, write_device
 from tscm.settings.layout import Layout
 from tscm.settings.node import Listen, NodeSettings
+from tscm.settings.pulled import pulling
+from tscm.settings.schema import read_table
+from tscm.settings.web import WebSettings
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "10"))
 BAR = 0.050
 _AT_ONCE = 4
-_KNOWN, _STRANGER = "127.0.0.5", "127.0.0.9"
+_KNOWN, _PULLING, _STRANGER = "127.0.0.5", "127.0.0.6", "127.0.0.9"
 _ANY = (HostPort("127.0.0.1", 0),)
 
 
@@ -62,14 +75,25 @@ class Measured:
         return found
 
 
-def _make_root(root: Path) -> tuple[str, str]:
-    """Settings with every listener, one known device, one registered address; its ID and key."""
+@frozen(kw_only=True)
+class _Known:
+    """What those know who are let in: a device of the log service, a firewall that pulls, users of the page."""
+
+    device_id: str
+    device_key: str
+    list_path: str
+    session: str
+    key: str
+
+
+def _make_root(root: Path) -> _Known:
+    """Settings with every listener, a device, one that pulls, a registered address, and who may use the page."""
     layout = Layout(root)
     key = load_key(layout.key, create=True)
     certificate, private = ensure_certificate(root, ["127.0.0.1"], time.time())
-    listen = Listen(udp=_ANY, tcp=_ANY, tls=_ANY, metrics=_ANY)
+    listen = Listen(udp=_ANY, tcp=_ANY, tls=_ANY, metrics=_ANY, lists=_ANY)
     listen = evolve(listen, tls_certificate=str(certificate), tls_key=str(private))
-    node = NodeSettings(listen=listen)
+    node = NodeSettings(listen=listen, web=WebSettings(inside=True, listen=_ANY))
     node = evolve(node, portal=evolve(node.portal, dns=_ANY, logs=_ANY))
     layout.settings_file.parent.mkdir(parents=True, exist_ok=True)
     layout.settings_file.write_text(settings_as_toml(node), "utf-8")
@@ -90,14 +114,58 @@ def _make_root(root: Path) -> tuple[str, str]:
     lists.mkdir(parents=True, exist_ok=True)
     (lists / "block.example.txt").write_text("192.0.2.0/24\n" * 1000, "ascii")
     assert entry.device_key is not None
-    return entry.device_id, entry.device_key.reveal()
+    session, api_key = _make_users(layout)
+    return _Known(
+        device_id=entry.device_id,
+        device_key=entry.device_key.reveal(),
+        list_path=_publish(layout, key),
+        session=session,
+        key=api_key,
+    )
+
+
+def _publish(layout: Layout, key: SealingKey) -> str:
+    """A firewall that pulls, and a list for it of 2 MB; gives its path."""
+    given = {
+        "type": "generic",
+        "name": "edge",
+        "device_id": "tdid_00000002",
+        "device": _PULLING,
+        "block_list": "block.example",
+        "allow_list": "allow.example",
+        "pull_secret": "s" * 40,
+        "policy_updates": False,
+        "send_logs": False,
+    }
+    found, faults = read_table(CONSUMERS["generic"].settings, given)
+    assert found is not None, faults
+    device = pulling(found)
+    write_device(layout, device, key)
+    networks = (f"100.{64 + n % 64}.{n // 64 % 256}.{n // 16384 * 2}" for n in range(150_000))
+    lists = Lists.of(CidrSet.of_texts(networks), CidrSet.of_texts(()), "ThreatSTOP", 60)
+    bodies = CONSUMERS["generic"].render(lists)
+    publish(layout.lists / device.name, bodies, generation=1, now=time.time())
+    return path_of(device, "block.txt")
+
+
+def _make_users(layout: Layout) -> tuple[str, str]:
+    """The session of a viewer, and an operator's key for the API."""
+    now = time.time()
+    accounts = Accounts(layout.web / "web.db")
+    accounts.open()
+    accounts.add_user("viewer", Role.VIEWER, hashed("a password of the bench"), now)
+    session = accounts.begin_session("viewer", _STRANGER, "bench", _STRANGER, now)
+    key = ApiKey(name="bench", role=Role.OPERATOR, until=now + 86400, created_at=now)
+    secret = Keys(accounts.database).add(key)
+    accounts.close()
+    return session, secret
 
 
 @contextmanager
 def manager() -> Iterator[Measured]:
     """`twistd -n tscm` with the probe, until it says that it is ready."""
     root = Path(tempfile.mkdtemp(prefix="tscm-bench-"))
-    device_id, device_key = _make_root(root)
+    known = _make_root(root)
     told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     told.bind(str(root / "told"))
     told.settimeout(120)
@@ -114,7 +182,8 @@ def manager() -> Iterator[Measured]:
         while b"READY=1" not in told.recv(4096):
             pass
         control = str(Layout(root).control_socket)
-        target = _target(control, device_id, device_key)
+        target = _target(control, known)
+        _let_in(target)
         yield Measured(target, probe)
         if os.environ.get("BENCH_WHERE"):
             print((root / "output").read_text("utf-8"))
@@ -137,7 +206,7 @@ def manager() -> Iterator[Measured]:
         shutil.rmtree(root, ignore_errors=True)
 
 
-def _target(control: str, device_id: str, device_key: str) -> Target:
+def _target(control: str, known: _Known) -> Target:
     with httpx.Client(transport=httpx.HTTPTransport(uds=control), base_url="http://x") as client:
         status = client.get("/v1/status").json()
 
@@ -154,9 +223,26 @@ def _target(control: str, device_id: str, device_key: str) -> Target:
         tls=port(status["listeners"]["tls"]),
         metrics=port(status["metrics"]),
         control=control,
-        device_id=device_id,
-        device_key=device_key,
+        lists=port(status["lists"]),
+        page=port(status["portal"]["InnerPage"]),
+        **asdict(known),
     )
+
+
+def _let_in(target: Target) -> None:
+    """Whoever is known is let in, as the attacks take for granted.  Raises `RuntimeError`."""
+    session, key = {"Cookie": f"__Host-tscm={target.session}"}, f"Bearer {target.key}"
+    asked: tuple[tuple[int, str, dict[str, str]], ...] = (
+        (target.lists, target.list_path, {}),
+        (target.page, "/devices", session),
+        (target.page, "/api/v1/status", {"Authorization": key}),
+    )
+    transport = httpx.HTTPTransport(verify=False, local_address=target.stranger)
+    with httpx.Client(transport=transport) as client:
+        for port, path, headers in asked:
+            found = client.get(f"https://127.0.0.1:{port}{path}", headers=headers)
+            if found.status_code != httpx.codes.OK:
+                raise RuntimeError(f"{path}: {found.status_code}")
 
 
 def attacked(measured: Measured, attacks: Sequence[Attack]) -> dict[str, float]:
@@ -202,6 +288,9 @@ def main() -> None:
             "TLS syslog": hostile_input.streams(target, tls=True),
             "metrics": hostile_input.metrics(target),
             "control socket": hostile_input.control(target),
+            "lists": hostile_web.lists(target),
+            "page": hostile_web.page(target),
+            "API": hostile_web.api(target),
         }.items():
             if os.environ.get("BENCH_LISTENER", name) != name:
                 continue

@@ -42,6 +42,13 @@ class Target:
     control: str
     device_id: str
     device_key: str
+    lists: int
+    list_path: str
+    page: int
+    session: str
+    """A viewer's, as his browser keeps it."""
+    key: str
+    """An operator's, for the API."""
 
 
 def say(source: str, port: int, *pieces: bytes, tls: bool = False, hear: bool = True) -> None:
@@ -193,7 +200,8 @@ def datagrams(target: Target) -> Sequence[Attack]:
     return [burst, *(partial(large, source, one) for one in (*STREAMS, LINE) for source in sources)]
 
 
-def _http_heads() -> Sequence[bytes]:
+def http_heads() -> Sequence[bytes]:
+    """Requests, many at once, bodies in chunks, heads without end, noise."""
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
     chunked = b"POST /metrics HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     return (
@@ -209,7 +217,7 @@ def _http_heads() -> Sequence[bytes]:
 def metrics(target: Target) -> Sequence[Attack]:
     """Bodies, long heads, many requests at once, bare connections."""
     made: list[Attack] = [
-        partial(say, target.stranger, target.metrics, head) for head in _http_heads()
+        partial(say, target.stranger, target.metrics, head) for head in http_heads()
     ]
     return [*made, partial(many, target.stranger, target.metrics)]
 
@@ -236,4 +244,4 @@ def control(target: Target) -> Sequence[Attack]:
                 one.sendall(data)
             one.recv(65536)
 
-    return [partial(send, data) for data in (*posts, *_http_heads())]
+    return [partial(send, data) for data in (*posts, *http_heads())]
