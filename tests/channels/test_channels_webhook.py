@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 
 import pytest
 
+from tscm.base.server_addresses import refusal
 from tscm.channels import webhook
 from tscm.channels.fault import ChannelFault
 from tscm.channels.message import Message, What, item
 from tscm.channels.rendering import as_body
-from tscm.channels.targets import refusal
 from tscm.channels.webhook import post
 from tscm.settings.alarms import WebhookSettings
 from tscm.settings.layout import Layout
@@ -157,7 +157,7 @@ def test_a_name_that_answers_with_a_private_address_too_is_refused(
 ) -> None:
     port = int(server.rpartition(":")[2])
     rows = [(2, 1, 6, "", (one, port)) for one in ("203.0.113.9", "127.0.0.1")]
-    monkeypatch.setattr("tscm.channels.webhook.socket.getaddrinfo", lambda *_, **__: rows)
+    monkeypatch.setattr("tscm.base.checked_wire.socket.getaddrinfo", lambda *_, **__: rows)
     wanted = settings(f"https://hook.example:{port}", allow_private=False)
     with pytest.raises(ChannelFault, match=r"hook\.example: "):
         post(wanted, Layout(tmp_path), b"{}", AT)

@@ -46,6 +46,9 @@ def test_a_list_is_filled_searched_and_put_back(tsadmin: "Tsadmin", tmp_path: Pa
     assert url.status == 2
     assert "only https://" in url.err
     assert "root:" not in url.both
+    inside = tsadmin("lists", "replace", "partners", "--url", "https://127.0.0.1:1/list")
+    assert inside.status != 0
+    assert "[portal] private_servers does not permit" in inside.err
     audit = json.loads(tsadmin("audit", "--json").out)
     did = [one["operation"] for one in audit if one["outcome"] == "done"]
     assert did == ["create_list", "edit_list", "edit_list", "undo_list"]

@@ -25,8 +25,9 @@ from tscm.services.certificate import ensure_certificate, tls_options
 from tscm.services.entries import PortalEntry, add_entry
 from tscm.services.uploads import read_stored
 from tscm.settings.layout import Layout
-from tscm.settings.node import NodeSettings, PortalSettings, UploadSettings
+from tscm.settings.node import NodeSettings, UploadSettings
 from tscm.settings.own_service import is_own, manager_key_file, own_service
+from tscm.settings.portal import PortalSettings
 from tscm.settings.values import listen_address
 from tscm.upload.probe import ask_service
 from tscm.upload.receiver import LogServiceReceiver

@@ -7,23 +7,20 @@ answer is read up to a bound.
 
 import hashlib
 import hmac
-import socket
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import httpcore
 import httpx
-from attrs import define
 
 from tscm import __version__
+from tscm.base.checked_wire import AddressRefused, CheckedWire
 from tscm.base.deadline import CutOff
 from tscm.base.safe_files import trusting
-from tscm.base.watched_http import WatchedTransport, Wire
+from tscm.base.server_addresses import refusal
+from tscm.base.watched_http import WatchedTransport
 from tscm.channels.fault import ChannelFault, answer_text
-from tscm.channels.targets import refusal
 from tscm.settings.alarms import WebhookSettings
 from tscm.settings.layout import Layout
 from tscm.settings.secret_file import SecretFileFaulty, read_secret
@@ -41,38 +38,6 @@ def signature(secret: str, at: float, body: bytes) -> str:
     stamp = str(int(at))
     digest = hmac.new(secret.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
     return f"t={stamp},v1={digest}"
-
-
-@define(eq=False)
-class _CheckedWire(Wire):
-    """Connects to addresses that were judged, and to those alone."""
-
-    allow_private: bool = False
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        """See httpcore.  Raises `ChannelFault` for an address that is not permitted."""
-        try:
-            rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(str(error)) from error
-        addresses = list(dict.fromkeys(str(address[0]) for *_, address in rows))
-        for one in addresses:
-            if cause := refusal(one, allow_private=self.allow_private):
-                raise ChannelFault(f"{host}: {cause}", "correct the URL, or set allow_private")
-        fault: Exception = httpcore.ConnectError(f"{host} has no address")
-        for one in addresses:
-            try:
-                return super().connect_tcp(one, port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                fault = error
-        raise fault
 
 
 def post(
@@ -105,7 +70,9 @@ def post(
     except (OSError, ssl.SSLError) as error:
         raise ChannelFault(f"[webhook] ca_file cannot be read: {error}", "check the file") from None
     cut = CutOff()
-    wire = _CheckedWire(cut, allow_private=settings.allow_private)
+    wire = CheckedWire(
+        cut, lambda _, address: refusal(address, allow_private=settings.allow_private)
+    )
     try:
         with (
             cut.within(settings.timeout_seconds),
@@ -117,6 +84,8 @@ def post(
             ) as client,
         ):
             return _exchange(client, method, target, body, headers)
+    except AddressRefused as error:
+        raise ChannelFault(str(error), "correct the URL, or set allow_private") from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         late = cut.over or isinstance(error, httpx.TimeoutException)
         over = "it did not answer in time" if late else answer_text(error)

@@ -204,7 +204,12 @@ class NodeService(Service):
         )
         self.lags = ReaderLags(reactor, self.spool.ends, self.spool.positions)
         self.publisher = PolicyPublisher(
-            reactor, self.slow, self.layout, self._lists_published, lambda: self.store.opened
+            reactor,
+            self.slow,
+            self.layout,
+            self._lists_published,
+            lambda: self.store.opened,
+            node.portal.permitted_servers,
         )
         self.portal = embedded_services(self.reactor, self.quick, self.layout, self.node)
         self.lists = ListService(

@@ -56,7 +56,13 @@ def masked(value: Any, name: str = "") -> Any:
     if isinstance(value, list | tuple):
         return [masked(one, name) for one in value[:_VALUES_KEPT]]
     if isinstance(value, str):
-        return value[:_VALUE_KEPT]
+        return _without_query(value)[:_VALUE_KEPT]
     if value is None or isinstance(value, bool | int | float):
         return value
     return str(value)[:_VALUE_KEPT]
+
+
+def _without_query(text: str) -> str:
+    """A URL without its query: a key may stand there."""
+    place, mark, _ = text.partition("?")
+    return f"{place}?…" if mark and place.startswith(("https://", "http://")) else text

@@ -5,9 +5,10 @@ Pure values, read like settings, with every fault in one report.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import attrs
 from attrs import define, frozen
@@ -148,10 +149,30 @@ def _feeds(value: Any) -> tuple[Feed, ...]:
     ]
     found = feeds(tables)
     for one in found:
+        if one.url.endswith(_UNTOLD):
+            raise values.refused(
+                one.name, "has a URL without its query, as it is shown", "the whole URL"
+            )
         if not one.url.startswith("https:") or one.ca_file or one.secret_file or one.also:
-            allowed = "https:// URLs; a key is in the file of the target's name in portal/feed-keys"
+            allowed = "https:// URLs; a key is in the file TARGET@HOST in portal/feed-keys"
             raise values.refused(one.name, "uses a file of the manager's host", allowed)
     return found
+
+
+def key_name(target: str, url: str, *, shipped: bool) -> str:
+    """
+    The file in `feed-keys` with the key that a target shows to the server of *url*.
+
+    The URL of a target that operators made may be changed by whoever may change targets, and the key must not go
+    elsewhere by that: its file is named after the server too, `TARGET@HOST`, and `TARGET@HOST:PORT` where the port
+    is not 443.
+    """
+    if shipped:
+        return target
+    parts = urlsplit(url)
+    port = "" if parts.port in {None, 443} else f":{parts.port}"
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{target}@{host}{port}"
 
 
 @frozen(kw_only=True)
@@ -255,6 +276,41 @@ def as_table(item: Any) -> dict[str, Any]:
             value = [_feed_table(feed) for feed in value]
         table[one.name] = list(value) if isinstance(value, tuple) else value
     return table
+
+
+_UNTOLD = "?…"
+"""Stands for the query of a URL, where a key may be."""
+
+
+def shown_table(target: Target) -> dict[str, Any]:
+    """As `as_table`, without the queries of URLs."""
+    return _with_urls(as_table(target), _shown_url)
+
+
+def _shown_url(url: str) -> str:
+    place, mark, _ = url.partition("?")
+    return place + _UNTOLD if mark else url
+
+
+def with_queries(content: Mapping[str, Any], present: Target | None) -> dict[str, Any]:
+    """*content* as somebody was shown it and hands it back, with the queries of the target's *present* URLs."""
+    known = {_shown_url(one.url): one.url for one in (() if present is None else present.feeds)}
+    return _with_urls(content, lambda url: known.get(url, url))
+
+
+def _with_urls(content: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    tables = content.get("feeds", ())
+    if not isinstance(tables, list):
+        return dict(content)
+    return {
+        **content,
+        "feeds": [
+            {**one, "url": change(one["url"])}
+            if isinstance(one, Mapping) and isinstance(one.get("url"), str)
+            else one
+            for one in tables
+        ],
+    }
 
 
 def _feed_table(feed: Feed) -> dict[str, Any]:

@@ -15,11 +15,13 @@ from twisted.python.failure import Failure
 
 from tscm.base.clock import wall_seconds
 from tscm.base.schedule import PeriodicService
+from tscm.base.server_addresses import PermittedServers
 from tscm.base.threads import Threads
 from tscm.errors import TscmError
 from tscm.plural import many
-from tscm.portal.items import Target
+from tscm.portal.items import Target, key_name
 from tscm.portal.publishing import Published, publish
+from tscm.portal.site import catalogue
 from tscm.portal.sources import Sources
 from tscm.retrieve.answers import Answers
 from tscm.retrieve.feed_source import FeedSource
@@ -54,6 +56,8 @@ class PolicyPublisher(Service):
     _told: Callable[[tuple[str, ...]], None]
     _ready: Callable[[], bool] = lambda: True
     """Whether the database may be used."""
+    _permitted: PermittedServers = PermittedServers(setting="[portal] private_servers")
+    """Which servers feeds may be fetched from."""
     state: Published = field(factory=Published, init=False)
     fault: str = field(default="", init=False)
     """Why the last look failed."""
@@ -216,8 +220,17 @@ class PolicyPublisher(Service):
         return fetch_feed(source, known, now, answers=answers, layout=self._layout)
 
     def _place(self, name: str, target: Target, feed: Feed) -> FeedSource:
-        source = evolve(feed_source(feed, _LIMITS), name=f"{name}/{feed.name}")
+        source = evolve(
+            feed_source(feed, _LIMITS), name=f"{name}/{feed.name}", permitted=self._permitted
+        )
         if target.key_header is None and target.key_user is None:
             return source
-        key = self._layout.portal / "feed-keys" / name
-        return evolve(source, header=target.key_header, user=target.key_user, secret_file=str(key))
+        key = key_name(name, feed.url, shipped=name in catalogue().targets)
+        return evolve(
+            source,
+            header=target.key_header,
+            user=target.key_user,
+            secret_file=str(self._layout.portal / "feed-keys" / key),
+            secret_place=f"{name}/{target.feeds[0].name}",  # one file may be for several feeds
+            key_setting=f"that the key for this server is in portal/feed-keys/{key}",
+        )

@@ -20,9 +20,11 @@ def headers_for(source: FeedSource, layout: Layout | None) -> Mapping[str, str]:
     """
     if source.secret_file is None:
         return {}
-    feed = source.name.partition("+")[0]  # all places of a feed
+    place = source.secret_place or source.name.partition("+")[0]  # all places of a feed
     try:
-        kept = read_secret(Path(source.secret_file), f"feed/{feed}/secret", layout, "secret_file")
+        kept = read_secret(
+            Path(source.secret_file), f"feed/{place}/secret", layout, source.key_setting
+        )
     except SecretFileFaulty as error:
         raise FeedFault(error.cause, error.remedy) from None
     secret = kept.reveal()

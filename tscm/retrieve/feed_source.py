@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from attrs import field, frozen
 
+from tscm.base.server_addresses import PermittedServers
 from tscm.policy.feed_formats import Shape
 from tscm.retrieve.stream import Limits
 
@@ -26,6 +27,12 @@ class FeedSource:
     """The header that carries the secret; without one the secret is the password of *user*."""
     user: str | None = None
     secret_file: str | None = None
+    secret_place: str | None = None
+    """What is bound into the sealed secret; None: the feed's name."""
+    key_setting: str = "secret_file"
+    """What a fault says is to be checked."""
+    permitted: PermittedServers | None = None
+    """Servers that may be asked, where whoever named the URL may not have them all asked."""
     least_interval: float = 0.0
     """Seconds between two questions, whoever asks."""
     limits: Limits = field(factory=Limits)

@@ -101,6 +101,7 @@ def _asked(
             limits=source.limits,
             secrets=secrets,
             left=left,
+            permitted=source.permitted,
             transport=transport,
         )
     return read_web(
@@ -112,6 +113,7 @@ def _asked(
         secrets=secrets,
         left=left,
         accept=_ACCEPT.get(source.shape.format),
+        permitted=source.permitted,
         transport=transport,
     )
 

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from attrs import frozen
 
+from tscm.base.server_addresses import PermittedServers
 from tscm.policy.json_walk import JsonDamaged, JsonWalk
 from tscm.retrieve.answers import digest_of
 from tscm.retrieve.content import FeedFault, too_large
@@ -39,6 +40,7 @@ def read_collection(
     limits: Limits,
     secrets: Mapping[str, str],
     left: Callable[[], float],
+    permitted: PermittedServers | None = None,
     transport: Any = None,
 ) -> WebAnswer:
     """
@@ -62,6 +64,7 @@ def read_collection(
                 left=left,
                 accept=ACCEPT,
                 context=context,
+                permitted=permitted,
                 transport=transport,
             )
             content = answer.content or b""

@@ -11,6 +11,7 @@ from attrs import field, frozen
 
 from tscm.base.deadline import CutOff
 from tscm.base.safe_files import trusting
+from tscm.base.server_addresses import PermittedServers
 from tscm.printable import visible
 from tscm.retrieve.content import FeedFault, bounded
 from tscm.retrieve.patience import LATER, pause_wanted
@@ -49,16 +50,20 @@ def read_web(
     left: Callable[[], float],
     accept: str | None = None,
     context: Any = None,
+    permitted: PermittedServers | None = None,
     transport: Any = None,
 ) -> WebAnswer:
     """
     The content, unless it is what *validators* tell.
 
     Headers that are *secrets* go to the server that *url* names, and to no other that it leads to.
-    *context* is what `trusting_for` made, where many are asked for.  *left* gives the seconds that are left for all of it, *now* is the time of day.  Raises `FeedFault`.
+    *context* is what `trusting_for` made, where many are asked for.  *left* gives the seconds that are left for all
+    of it, *now* is the time of day.  With *permitted*, every server on the way must be one of those.  Raises
+    `FeedFault`.
     """
     import httpx
 
+    from tscm.base.checked_wire import AddressRefused, CheckedWire
     from tscm.base.watched_http import WatchedTransport, Wire
 
     headers = {"User-Agent": _AGENT, "Accept-Encoding": "gzip"}
@@ -73,7 +78,8 @@ def read_web(
     via: dict[str, None] = {}
     origin = _origin(url)
     try:
-        made = transport or WatchedTransport(Wire(cut), verify=context or trusting(ca_file))
+        wire = Wire(cut) if permitted is None else CheckedWire(cut, permitted.refusal)
+        made = transport or WatchedTransport(wire, verify=context or trusting(ca_file))
         with (
             cut.within(left()),
             httpx.Client(timeout=timeout, trust_env=False, transport=made) as client,
@@ -101,6 +107,8 @@ def read_web(
         raise FeedFault(f"more than {_REDIRECTS} redirects", "set the final URL")
     except FeedFault as fault:
         broken = fault
+    except AddressRefused as refused:
+        broken = FeedFault(str(refused), "correct the URL, or name the server in that setting")
     except (OSError, ValueError, httpx.HTTPError, httpx.InvalidURL) as error:
         broken = _in_words(error, limits)
         if cut.stopped:

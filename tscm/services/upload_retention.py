@@ -14,7 +14,8 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from tscm.services.receipts import Receipts, Stored, Tally
-from tscm.settings.node import PortalSettings, SpoolBounds
+from tscm.settings.node import SpoolBounds
+from tscm.settings.portal import PortalSettings
 
 REFUSE_MB = 256
 """So far above `min_free_mb` uploads are refused."""

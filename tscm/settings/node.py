@@ -14,6 +14,7 @@ from tscm.settings.backup import BackupSettings
 from tscm.settings.feed import Feed, feeds
 from tscm.settings.forward_target import target_url
 from tscm.settings.networks import NetworksFile, networks_files
+from tscm.settings.portal import PortalSettings
 from tscm.settings.reports import ReportSettings
 from tscm.settings.schema import section, setting
 from tscm.settings.web import WebSettings
@@ -399,49 +400,6 @@ class UploadSettings:
     )
     parallel: int = setting(
         values.whole(1, 64), 2, doc="Maximum number of concurrent uploads, over all devices."
-    )
-
-
-@frozen(kw_only=True)
-class PortalSettings:
-    """`[portal]`: the embedded policy service and log service, in the manager's process."""
-
-    dns: tuple[HostPort, ...] = setting(
-        values.many(values.listen_address),
-        (),
-        doc="Listen addresses of the policy service; none disables it.",
-    )
-    logs: tuple[HostPort, ...] = setting(
-        values.many(values.listen_address),
-        (),
-        doc="Listen addresses of the log service; none disables it.",
-    )
-    certificate: str | None = setting(
-        values.optional(values.path),
-        None,
-        doc=(
-            "Certificate of the log service; if not set, one is created: "
-            "/var/lib/tscm/portal/log-service.crt."
-        ),
-    )
-    key: str | None = setting(values.optional(values.path), None, doc="Its key.")
-    uploads_max_age_days: int = setting(
-        values.whole(1, 3650),
-        90,
-        doc="Maximum age of uploads that the log service keeps; older ones are deleted.",
-    )
-    uploads_max_mb_per_device: int = setting(
-        values.whole(64, 1 << 24),
-        4096,
-        doc=(
-            "Maximum size that the log service keeps of a device; the oldest uploads are "
-            "deleted first."
-        ),
-    )
-    uploads_max_batches_per_device: int = setting(
-        values.whole(100, 1_000_000),
-        20_000,
-        doc="Maximum number of uploads of a device, one file each; the oldest are deleted first.",
     )
 
 

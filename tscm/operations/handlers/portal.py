@@ -41,6 +41,8 @@ from tscm.portal.items import (
     as_table,
     item_name,
     read_item,
+    shown_table,
+    with_queries,
 )
 from tscm.portal.publishing import PolicyState, Published, published_file
 from tscm.portal.resolving import Site, check_policy, check_target, members, users_of
@@ -125,7 +127,7 @@ async def portal_targets(node: Node, args: Nothing, call: Call) -> TargetRows:
         rows.append(
             TargetRow(
                 name=name,
-                content=as_table(target),
+                content=shown_table(target),
                 version=own[name].version if name in own else 0,
                 shipped=name in shipped,
                 on=name in stored.site.on,
@@ -212,7 +214,8 @@ async def keep_target(node: Node, args: ItemKept, call: Call) -> PortalDone:
         raise ItemFaulty(f"target {name!r} is shipped and cannot be changed; use another name")
 
     def check(content: Json, site: Site) -> Target:
-        target = read_item(Target, content, f"target {name!r}")
+        whole = with_queries(content, site.targets.get(name))
+        target = read_item(Target, whole, f"target {name!r}")
         check_target(name, target, site)
         return target
 

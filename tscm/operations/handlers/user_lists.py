@@ -253,6 +253,7 @@ def _fetched(node: Node, name: str, args: ListImported, comment: str, now: float
         url=url,
         shape=Shape(format=args.format, pick=args.pick),
         least_interval=least_interval(url),
+        permitted=node.settings().portal.permitted_servers,
     )
     found = fetch_feed(source, None, now, answers=Answers(node.layout.feeds), layout=node.layout)
     assert found is not None, "nothing is known that could be unchanged"
