@@ -224,3 +224,27 @@ def test_list_imports_nothing_heavy(environment: dict[str, str], root: Path, add
 
     assert "| tstest " in done.stdout
     assert done.stdout.endswith("[]\n")
+
+
+@pytest.mark.parametrize("words", [("version",), ("--help",), ()], ids=["version", "help", "tab"])
+def test_what_asks_nobody_imports_nothing_but_the_parser(
+    environment: dict[str, str], root: Path, words: tuple[str, ...]
+) -> None:
+    program = (
+        "import atexit, sys; from tscm.cli import main; "
+        "atexit.register(lambda: print(sorted({'attrs', 'json', 'pathlib', 'tscm.errors', 'tscm.faces', 'tscm.operations', "
+        "'tscm.settings', 'tscm.cli.status'} & set(sys.modules)))); "
+        "main.main(sys.argv[1:])"
+    )
+    tab = {"_TSADMIN_COMPLETE": "bash_complete", "COMP_WORDS": "tsadmin st", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        capture_output=True,
+        text=True,
+        env=environment | {"TSCM_ROOT": str(root)} | ({} if words else tab),
+        timeout=60,
+        check=False,
+    )
+
+    assert words or done.stdout.startswith("plain,status")
+    assert done.stdout.endswith("[]\n")

@@ -9,21 +9,19 @@ import os
 import sys
 from collections.abc import Mapping, MutableMapping, Sequence
 from importlib import import_module
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from tscm import __version__
 from tscm.cli import say
-from tscm.cli.denied import denied
 from tscm.cli.session import Session
 from tscm.cli.signals import INTERRUPTED
 from tscm.cli.streams import is_full, lead_nowhere, losable_streams
-from tscm.errors import TscmError
 from tscm.nearest import did_you_mean
-from tscm.settings.layout import Layout
-from tscm.settings.owner import as_owner
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 MODULES: Mapping[str, tuple[str, str]] = {
     "add": ("add", "Add a device: ask for its settings, check its lists and the device, store it."),
@@ -150,6 +148,17 @@ class Commands(click.Group):
             )
         return super().resolve_command(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """As click does it, without importing any command: a shell asks at each press of the key."""
+        from click.shell_completion import CompletionItem
+
+        found = [
+            CompletionItem(name, help=MODULES[name][1])
+            for name in self.list_commands(ctx)
+            if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The help's list by groups, without importing any command."""
         del ctx
@@ -183,10 +192,11 @@ def underscores(word: str) -> str:
 @click.pass_context
 def tsadmin(ctx: click.Context, root: str) -> None:
     """Syslog collector and policy manager for Cisco ASA firewalls."""
-    layout = Layout(Path(root).absolute())
-    ctx.obj = Session(layout)
+    ctx.obj = session = Session(root)
     if ctx.invoked_subcommand not in _WITHOUT_NODE:
-        ctx.with_resource(as_owner(layout))
+        from tscm.settings.owner import as_owner
+
+        ctx.with_resource(as_owner(session.layout))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -245,9 +255,6 @@ def _run(arguments: Sequence[str] | None) -> int:
             prog_name="tsadmin",
             standalone_mode=False,
         )
-    except TscmError as error:
-        say.error(str(error))
-        return error.exit_status
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return error.exit_code
@@ -262,6 +269,13 @@ def _run(arguments: Sequence[str] | None) -> int:
     except OSError as error:
         say.error(_sentence(error))
         return 1
+    except Exception as error:
+        from tscm.errors import TscmError  # attrs: only where something went wrong
+
+        if not isinstance(error, TscmError):
+            raise
+        say.error(str(error))
+        return error.exit_status
     return result if isinstance(result, int) else 0
 
 
@@ -275,6 +289,8 @@ def _utf8(word: str) -> str:
 
 def _sentence(error: OSError) -> str:
     if isinstance(error, PermissionError):
+        from tscm.cli.denied import denied
+
         return denied(error)
     cause = error.strerror or str(error)
     return f"{error.filename}: {cause}" if error.filename else f"operation failed: {cause}"

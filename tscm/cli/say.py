@@ -2,14 +2,10 @@
 What `tsadmin` says: lines with their level, and JSON; text that came from elsewhere is made harmless on its way.
 """
 
-import json
 import os
 import sys
 from typing import Any
 
-import attrs
-
-from tscm.cli.iso_times import with_iso
 from tscm.printable import visible
 
 _COLOURS = {"+": "\x1b[32m", "-": "\x1b[31m"}
@@ -43,10 +39,16 @@ def change(sign: str, text: str) -> None:
 
 def as_json(value: Any) -> None:
     """Data for programs: one JSON document; values as the control interface carries them, times also as ISO 8601."""
+    import json  # for who wants JSON
+
+    from tscm.cli.iso_times import with_iso
+
     _line(json.dumps(with_iso(json.loads(json.dumps(value, default=_json_of))), indent=2))
 
 
 def _json_of(value: Any) -> Any:
+    import attrs
+
     if not attrs.has(type(value)):
         return str(value)
     from tscm.wire.writing import as_json  # cattrs: only for who wants JSON
@@ -56,6 +58,10 @@ def _json_of(value: Any) -> Any:
 
 def json_line(value: Any) -> None:
     """One of many: a JSON object on a line of its own, in ASCII, times also as ISO 8601."""
+    import json  # for who wants JSON
+
+    from tscm.cli.iso_times import with_iso
+
     _line(json.dumps(with_iso(value), default=str))
 
 

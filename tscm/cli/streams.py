@@ -8,29 +8,18 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TextIO, TypeVar, cast
-
-from attrs import define, field
-
-from tscm.faces.backend import Backend, Told, silent
-from tscm.model import Report
-from tscm.operations.call import quiet
-from tscm.operations.job_figures import JobFigures
-from tscm.operations.operation import Operation
-
-Args = TypeVar("Args")
-Answer = TypeVar("Answer")
+from typing import Any, TextIO, cast
 
 
-@define(eq=False)
 class Losable:
     """
     A stream of text.  After `outlast` an error of writing is kept as *lost*, and what is written goes nowhere.
     """
 
-    stream: TextIO
-    lost: OSError | None = field(default=None, init=False)
-    _outlasted: bool = field(default=False, init=False)
+    def __init__(self, stream: TextIO) -> None:  # without attrs: every start would pay for it
+        self.stream = stream
+        self.lost: OSError | None = None
+        self._outlasted = False
 
     def outlast(self) -> None:
         """From now on nothing ends because this cannot be written."""
@@ -103,34 +92,3 @@ def outlast() -> None:
 def is_full(error: OSError | None) -> bool:
     """Was output lost that somebody waits for?  Who closed a pipe does not."""
     return error is not None and error.errno != errno.EPIPE
-
-
-@define(eq=False)
-class OutlastingBackend:
-    """
-    A `Backend` whose operations come to their end, and tell it by the exit status, whether or not anybody reads.
-    """
-
-    _backend: Backend
-    running: bool = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.running = self._backend.running
-
-    def call(
-        self,
-        operation: Operation[Args, Answer],
-        args: Args,
-        report: Report = quiet,
-        told: Told = silent,
-    ) -> Answer:
-        """See `Backend`."""
-        if operation.changes:
-            outlast()
-        return self._backend.call(operation, args, report, told)
-
-    def detach(self, operation: Operation[Args, Any], args: Args) -> JobFigures:
-        """See `Backend`."""
-        if operation.changes:
-            outlast()
-        return self._backend.detach(operation, args)

@@ -9,10 +9,10 @@ import click
 
 from tscm import __version__
 from tscm.cli import say
-from tscm.cli.session import Session
 from tscm.printable import visible
 
 if TYPE_CHECKING:
+    from tscm.cli.session import Session
     from tscm.operations.answers import ModuleVersion
 
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--all", "all_modules", is_flag=True, help="Show every module.")
 @click.option("--json", "json_output", is_flag=True, help="Print the versions as JSON.")
 @click.pass_obj
-def command(session: Session, /, *, all_modules: bool, json_output: bool) -> None:
+def command(session: "Session", /, *, all_modules: bool, json_output: bool) -> None:
     """
     Show the version.
     """
