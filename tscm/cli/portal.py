@@ -60,6 +60,12 @@ for _one in (policies, targets, bundles, why):
     "--allow_list", metavar="NAME", help="Allow list name.  [default: derived from NICKNAME]"
 )
 @click.option("--note", default="", help="Note.")
+@click.option(
+    "--notify_port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="UDP port of the manager's [policy] notify, to which changes of its lists are told.",
+)
 @click.option("--json", "json_output", is_flag=True, help="Print the entry as JSON.")
 @click.pass_obj
 def add(
@@ -72,6 +78,7 @@ def add(
     block_list: str | None,
     allow_list: str | None,
     note: str,
+    notify_port: int | None,
     json_output: bool,
 ) -> None:
     """
@@ -91,16 +98,20 @@ def add(
             block_list=block_list,
             allow_list=allow_list,
             note=note,
+            notify_port=notify_port,
         )
     key = entry.device_key.reveal() if entry.device_key else ""
     if json_output:
-        say.as_json({**entry.as_json(), "device_key": key})
+        tsig = {"tsig_name": entry.tsig_name, "tsig_key": entry.tsig_secret}
+        say.as_json({**entry.as_json(), "device_key": key, **tsig})
         return
     say.info(f"Entry {entry.nickname} registered")
     show_pairs(
         [
             ("Device ID (tdid)", entry.device_id),
             ("Device key", key),
+            ("TSIG key name", entry.tsig_name),
+            ("TSIG key", entry.tsig_secret or "-"),
             ("Block list name", entry.block_list),
             ("Allow list name", entry.allow_list),
             ("IP type", f"{entry.ip_type} {entry.address or entry.domain}"),

@@ -72,6 +72,7 @@ from tscm.spool.service import SpoolService
 from tscm.store.database import Store
 from tscm.store.policies import Policies
 from tscm.store.pulls import StoredPulls
+from tscm.update.notified import NotifyListener
 from tscm.update.service import UpdateService
 from tscm.update.turns import MAX_LENT, QUICK_PLACES
 from tscm.update.ways import default_gateways, resolve
@@ -124,6 +125,8 @@ class NodeService(Service):
     """Serves what is published for firewalls that pull."""
     publisher: PolicyPublisher = field(init=False)
     """Publishes the policies that the embedded policy service serves."""
+    notified: NotifyListener = field(init=False)
+    """Hears from policy servers elsewhere that a list has changed."""
     portal: list[Embedded] = field(factory=list, init=False)
     rooms: dict[str, DeviceConsumers] = field(factory=dict, init=False)
     faults: dict[str, str] = field(factory=dict, init=False)
@@ -211,6 +214,14 @@ class NodeService(Service):
             lambda: self.store.opened,
             node.portal.permitted_servers,
         )
+        self.notified = NotifyListener(
+            reactor,
+            node.policy.notify,
+            node.policy.servers,
+            self._resolve,
+            self.updates.uses,
+            self.updates.lists_changed,
+        )
         self.portal = embedded_services(self.reactor, self.quick, self.layout, self.node)
         self.lists = ListService(
             reactor,
@@ -286,7 +297,8 @@ class NodeService(Service):
                 publisher=self.publisher,
                 metrics_addresses=self.watch.addresses,
                 services_addresses=lambda: {
-                    type(one).__name__: one.addresses() for one in self.portal
+                    type(one).__name__: one.addresses()
+                    for one in (*self.portal, *([self.notified] if self.node.policy.notify else []))
                 },
                 audit_targets=self.audit_forward.figures,
                 backups=self.backups.figures,
@@ -330,6 +342,7 @@ class NodeService(Service):
             self.lists.make_files()
         self.lists.privilegedStartService()
         self.watch.privilegedStartService()
+        self.notified.privilegedStartService()
         for one in self.portal:
             one.privilegedStartService()
 
@@ -366,6 +379,7 @@ class NodeService(Service):
         self.control.startService()
         self.watch.startService()
         self.lists.startService()
+        self.notified.startService()
         self._watch.startService()
         self._audit_expiry.startService()
         self.backups.startService()
@@ -456,6 +470,7 @@ class NodeService(Service):
             ("control interface", self.control.stopService),
             ("metrics", self.watch.stopService),
             ("lists listener", self.lists.stopService),
+            ("NOTIFY", self.notified.stopService),
             ("publication of policies", self.publisher.stopService),
             ("policy updates", self.updates.stopService),
             ("event reader", self.events.stopService),

@@ -25,7 +25,6 @@ _OPCODE_AND_RD = 0x7900
 _PAYLOAD = 65535
 _DO = 0x8000
 _EXTENDED_ERROR = 15
-_BADKEY = 17
 
 
 def record(owner: bytes, kind: int, ttl: int, data: bytes, cls: int = IN) -> bytes:
@@ -50,28 +49,31 @@ def answer(
     answers: Iterable[bytes] = (),
     authorities: Iterable[bytes] = (),
     hint: str = "",
+    tsig_error: int | None = None,
 ) -> bytes:
     """
     The message that answers *question* with these records.
 
-    *hint* goes into an extended error (RFC 8914) where EDNS is spoken; a signed question is told
-    that its key is not known (RFC 8945, 5.2.1): there are no keys here.
+    *hint* goes into an extended error (RFC 8914) where EDNS is spoken; *tsig_error* tells, unsigned, why the
+    signature of a question does not count (RFC 8945, 5.2).
     """
-    sections = list(answers), list(authorities), [*_additionals(question, rcode, hint)]
+    sections = list(answers), list(authorities), [*_additionals(question, rcode, hint, tsig_error)]
     flags = _QR | question.flags & _RD | rcode & 0x0F
     flags |= _AA * authoritative | _TC * truncated
     head = _HEADER.pack(question.id, flags, 1, *map(len, sections))
     return head + question.asked + b"".join(map(b"".join, sections))
 
 
-def _additionals(question: Question, rcode: int, hint: str) -> Iterable[bytes]:
+def _additionals(
+    question: Question, rcode: int, hint: str, tsig_error: int | None
+) -> Iterable[bytes]:
     if question.edns is not None:
         told = b"\0\0" + hint.encode()
         option = struct.pack(">HH", _EXTENDED_ERROR, len(told)) + told if hint else b""
         ttl = rcode >> 4 << 24 | _DO * question.edns.dnssec_ok
         yield record(b"\0", OPT, ttl, option, _PAYLOAD)
     signature = question.signature
-    if signature is not None:
-        unsigned = struct.pack(">H2sHH", 0, signature.original_id, _BADKEY, 0)
+    if signature is not None and tsig_error is not None:
+        unsigned = struct.pack(">H2sHH", 0, signature.original_id, tsig_error, 0)
         data = signature.algorithm + signature.times + unsigned
         yield record(signature.key, TSIG, 0, data, ANY)

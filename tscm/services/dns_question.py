@@ -51,13 +51,17 @@ class Edns:
 @frozen(kw_only=True)
 class Signature:
     """
-    The TSIG record as far as an answer repeats it: key and algorithm, time with fudge, original id.
+    The TSIG record as far as an answer repeats it: key and algorithm, time with fudge, original id; and where
+    it stands.
     """
 
     key: bytes
     algorithm: bytes
     times: bytes
     original_id: bytes
+    at: int
+    """Where the record begins in the message, which it ends."""
+    data_at: int
 
 
 @frozen(kw_only=True)
@@ -125,6 +129,7 @@ def _read(message: bytes) -> Question:
         if kind != IXFR:
             raise QuestionDamaged("an authority record without IXFR")
     for left in reversed(range(additionals)):
+        record_at = at
         owner, at = read_name(message, at)
         type_, class_, ttl, size = _FIXED.unpack_from(message, at)
         begin = at + _FIXED.size
@@ -133,7 +138,7 @@ def _read(message: bytes) -> Question:
         if type_ == OPT and edns is None and owner == b"\0":
             edns = _edns(ttl, data)
         elif type_ == TSIG and class_ == ANY and not left:
-            signature = _signature(message, owner, begin, data)
+            signature = _signature(message, owner, record_at, begin, data)
         else:
             raise QuestionDamaged("an additional record that no query has")
     if at != len(message):
@@ -187,7 +192,7 @@ def _edns(ttl: int, options: bytes) -> Edns:
     return Edns(version=ttl >> 16 & 0xFF, dnssec_ok=bool(ttl & 0x8000))
 
 
-def _signature(message: bytes, key: bytes, begin: int, data: bytes) -> Signature:
+def _signature(message: bytes, key: bytes, record_at: int, begin: int, data: bytes) -> Signature:
     algorithm, at = read_name(message, begin)
     at -= begin
     times = data[at : at + _TSIG_TIMES]
@@ -198,5 +203,10 @@ def _signature(message: bytes, key: bytes, begin: int, data: bytes) -> Signature
     if at + _TSIG_TAIL.size + other != len(data):
         raise QuestionDamaged("a TSIG record of the wrong length")
     return Signature(
-        key=key, algorithm=algorithm, times=times, original_id=original.to_bytes(2, "big")
+        key=key,
+        algorithm=algorithm,
+        times=times,
+        original_id=original.to_bytes(2, "big"),
+        at=record_at,
+        data_at=begin,
     )

@@ -7,6 +7,7 @@ to know it again and useless to whoever reads the file.  A key written by hand a
 is taken too.
 """
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -113,6 +114,11 @@ class PortalEntry:
         values.optional(values.dns_name), None, doc="Domain name, for IP type dynamic"
     )
     note: str = setting(_note, "", doc="Note")
+    notify_port: int | None = setting(
+        values.optional(values.whole(1, 65535)),
+        None,
+        doc="UDP port at which the manager wants to hear of changed lists (NOTIFY)",
+    )
     device_key_sha256: str = setting(_digest, _NOBODY, doc="SHA-256 of the device key")
     device_key: Secret | None = setting(
         values.optional(_secret), None, doc="The device key in clear text; preferably omitted"
@@ -123,13 +129,36 @@ class PortalEntry:
         """`static` or `dynamic`."""
         return "static" if self.address else "dynamic"
 
+    @property
+    def lists(self) -> frozenset[str]:
+        """The names of its lists."""
+        return frozenset((self.block_list, self.allow_list))
+
+    @property
+    def tsig_name(self) -> str:
+        """The name of its TSIG key."""
+        return self.device_id.lower()
+
+    @property
+    def tsig_secret(self) -> str | None:
+        """
+        Its TSIG key (hmac-sha256) in base64, computed from the digest of the device key; None without one.
+        """
+        digest = self._key_digest()
+        if digest == _NOBODY:
+            return None
+        secret = hmac.digest(bytes.fromhex(digest), b"tscm list access", "sha256")
+        return base64.b64encode(secret).decode()
+
+    def _key_digest(self) -> str:
+        if self.device_key:
+            return hashlib.sha256(self.device_key.reveal().encode()).hexdigest()
+        return self.device_key_sha256
+
     def key_fits(self, candidate: str) -> bool:
         """Whether *candidate* is the device key; takes the same time for every wrong one."""
         given = hashlib.sha256(candidate.encode()).hexdigest()
-        expected = self.device_key_sha256
-        if self.device_key:
-            expected = hashlib.sha256(self.device_key.reveal().encode()).hexdigest()
-        return hmac.compare_digest(given, expected) and bool(candidate)
+        return hmac.compare_digest(given, self._key_digest()) and bool(candidate)
 
     def as_json(self) -> Json:
         """For tables and `--json`: everything but the key."""
@@ -159,6 +188,7 @@ def add_entry(
     block_list: str | None = None,
     allow_list: str | None = None,
     note: str = "",
+    notify_port: int | None = None,
     random: Callable[[int], str] = secrets.token_hex,
 ) -> PortalEntry:
     """
@@ -180,6 +210,7 @@ def add_entry(
         "address": address,
         "domain": domain,
         "note": note,
+        "notify_port": notify_port,
         "device_key_sha256": hashlib.sha256(key.encode()).hexdigest(),
     }
     entry = _checked(table, f"entry {values.shown(nickname)}")
@@ -188,7 +219,7 @@ def add_entry(
         raise EntryExists(entry.nickname)
     for kind, name in (("block", entry.block_list), ("allow", entry.allow_list)):
         lists = list_file(portal, name)
-        if not lists.exists():
+        if not lists.exists() and not (portal / "published" / lists.name).exists():
             write_private(lists, f"# {kind} list {name}: a CIDR a line\n".encode())
     write_private(path, _as_toml(entry))
     return attrs.evolve(entry, device_key=Secret(key))

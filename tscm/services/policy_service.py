@@ -1,11 +1,13 @@
 """
 The embedded policy service: lists as DNS zones, over TCP alone (RFC 7766), to registered addresses.
 
-Answered are SOA, the list's own records where they fit one answer, AXFR and IXFR; what is asked from an
-address that no entry registers is refused.
+Answered are SOA, the list's own records where they fit one answer, AXFR and IXFR.  By its address an asker
+has the lists of all entries that register it, by a TSIG key (RFC 8945) those of the key's entry, from wherever
+it asks; everything else is refused.  The node itself, by a loopback address that is registered, has every list.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -31,17 +33,22 @@ from tscm.services.dns_question import (
     QUERY,
     Question,
     QuestionDamaged,
+    Signature,
     opcode_of,
     read_question,
 )
+from tscm.services.notifier import Notifier
 from tscm.services.places import Place, PlaceBounds, Places, network_of
 from tscm.services.policy_connection import PolicyConnection, PolicyFactory
 from tscm.services.registry import Registry
+from tscm.services.tsig_door import BADTIME, Refused, Verified, check, told_late
 from tscm.services.zone_files import ZoneFiles
 from tscm.services.zones import DIRECT_BYTES, TTL, Zone, differences, record, transfer
 
 BOUNDS = PlaceBounds(most=512, by_address=64, strangers=64, by_stranger=8)
 """A stranger is told REFUSED and nothing else, for which few places will do."""
+_ADDITIONALS, _NONE = slice(10, 12), b"\0\0"
+"""Where a header counts the records behind its question."""
 _TOO_LARGE = "the list does not fit into an answer; transfer the zone (AXFR)"
 
 
@@ -62,6 +69,7 @@ class PolicyService(Service):
     registry: Registry = field(init=False)
     zones: ZoneFiles = field(init=False)
     answered: Counter = field(init=False)
+    notifier: Notifier = field(init=False)
     places: Places = field(init=False)
     _ports: list[IListeningPort] = field(factory=list, init=False)
     _protocols: dict[PolicyConnection, None] = field(factory=dict, init=False)
@@ -69,9 +77,12 @@ class PolicyService(Service):
 
     def __attrs_post_init__(self) -> None:
         self.registry = Registry(self._portal, self._reactor, self._threads)
-        self.zones = ZoneFiles(self._portal, self._reactor, self._threads)
-        self.places = Places(BOUNDS)
         self.answered = Counter("policy_service_answers", "Answers by kind.", ("kind",))
+        self.notifier = Notifier(self._reactor, self.registry.listeners_of, self.answered)
+        self.zones = ZoneFiles(
+            self._portal, self._reactor, self._threads, on_changed=self.notifier.changed
+        )
+        self.places = Places(BOUNDS)
 
     def privilegedStartService(self) -> None:
         """Bind; raises `ListenerUnavailable`."""
@@ -97,6 +108,7 @@ class PolicyService(Service):
         super().stopService()
         stopped: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
         stopped += [self.registry.stopService(), self.zones.stopService()]
+        stopped += self.notifier.stop()
         for protocol in list(self._protocols):
             stopped.append(protocol.gone)
             protocol.hang_up()
@@ -145,26 +157,53 @@ class PolicyService(Service):
         """
         The messages that answer *message*, of at least a header's length, made as they are taken.
 
-        The address comes first: of a stranger's message nothing is read but what its refusal repeats.
+        The address comes first: of a stranger's message without a record behind its question, where a
+        signature would stand, nothing is read but what its refusal repeats.
         """
-        if not self.registry.registers(peer):
+        known = self.registry.registers(peer)
+        if not known:
             await self.registry.look_for_stranger()
-            if not self.registry.registers(peer):
-                return self._bare(message, dns_answer.REFUSED)
+            known = self.registry.registers(peer)
+        if not known and message[_ADDITIONALS] == _NONE:
+            return self._bare(message, dns_answer.REFUSED)
         if opcode_of(int.from_bytes(message[2:4], "big")) != QUERY:
-            return self._bare(message, dns_answer.NOTIMP)
+            return self._bare(message, dns_answer.NOTIMP if known else dns_answer.REFUSED)
         try:
             question = read_question(message)
         except QuestionDamaged:
-            return self._bare(message, dns_answer.FORMERR)
+            return self._bare(message, dns_answer.FORMERR if known else dns_answer.REFUSED)
         if question.signature is not None:
-            # Addresses are what is registered here; there are no keys.
-            return self._coded(question, dns_answer.NOTAUTH)
+            return await self._signed(message, question, question.signature)
+        if not known:
+            return self._bare(message, dns_answer.REFUSED)
+        lists = None if ip_address(peer).is_loopback else self.registry.lists_of(peer)
+        return await self._asked(question, lists)
+
+    async def _signed(
+        self, message: bytes, question: Question, signature: Signature
+    ) -> Iterator[bytes]:
+        """Answer by the key of an entry: its own lists, and no others."""
+        entry = self.registry.entry_of_key(_text_of(signature.key))
+        checked = check(message, signature, None if entry is None else entry.tsig_secret)
+        if isinstance(checked, Verified) and entry is not None:
+            return checked.signed(await self._asked(question, entry.lists))
+        self.answered.add(RCODES[dns_answer.NOTAUTH])
+        assert isinstance(checked, Refused)
+        if checked.error == BADTIME:
+            return iter([told_late(answer(question, dns_answer.NOTAUTH), checked)])
+        return iter([answer(question, dns_answer.NOTAUTH, tsig_error=checked.error)])
+
+    async def _asked(self, question: Question, lists: Collection[str] | None) -> Iterator[bytes]:
+        """Answer who may have *lists*; None stands for all."""
         if question.cls != IN:
             return self._coded(question, dns_answer.REFUSED)
         if question.edns is not None and question.edns.version > 0:
             return self._coded(question, dns_answer.BADVERS)
         await self.zones.look_again()
+        name = question.text
+        there = self.zones.zone(name) is not None or self.zones.is_faulty(name)
+        if lists is not None and there and name not in lists:
+            return self._coded(question, dns_answer.REFUSED)
         return self._about_zone(question)
 
     def _about_zone(self, question: Question) -> Iterator[bytes]:
@@ -212,3 +251,12 @@ class PolicyService(Service):
     def _bare(self, message: bytes, rcode: int) -> Iterator[bytes]:
         self.answered.add(RCODES[rcode])
         return iter([bare_answer(message, rcode)])
+
+
+def _text_of(name: bytes) -> str:
+    """A name on the wire as it is written; what no key is called comes out as no name at all."""
+    labels, at = [], 0
+    while length := name[at]:
+        labels.append(name[at + 1 : at + 1 + length])
+        at += 1 + length
+    return b".".join(labels).decode("ascii", "replace")

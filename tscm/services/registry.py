@@ -83,6 +83,7 @@ class Registry(Service):
     _resolve: Resolve = addresses_of
     _looker: Looker[_Seen] = field(init=False)
     _by_id: Mapping[str, PortalEntry] = field(factory=dict, init=False)
+    _by_tsig: Mapping[str, PortalEntry] = field(factory=dict, init=False)
     _static: frozenset[str] = field(default=frozenset(), init=False)
     _dynamic: dict[str, frozenset[str]] = field(factory=dict, init=False)
     _without: set[str] = field(factory=set, init=False)
@@ -120,6 +121,33 @@ class Registry(Service):
     def entry(self, device_id: str) -> PortalEntry | None:
         """The entry with this device ID."""
         return self._by_id.get(device_id)
+
+    def entry_of_key(self, name: str) -> PortalEntry | None:
+        """The entry whose TSIG key has this name."""
+        return self._by_tsig.get(name)
+
+    def lists_of(self, address: str) -> frozenset[str]:
+        """The lists of all entries that stand for *address*."""
+        plain = plain_address(address)
+        return frozenset(
+            name for one in self.entries() if plain in self._addresses(one) for name in one.lists
+        )
+
+    def listeners_of(self, list_name: str) -> list[tuple[str, int]]:
+        """Addresses and ports that want to hear of a change of a list."""
+        return sorted(
+            {
+                (address, one.notify_port)
+                for one in self.entries()
+                if one.notify_port is not None and list_name in one.lists
+                for address in self._addresses(one)
+            }
+        )
+
+    def _addresses(self, one: PortalEntry) -> frozenset[str]:
+        if one.address:
+            return frozenset((one.address,))
+        return self._dynamic.get(one.domain or "", frozenset())
 
     def registers(self, address: str) -> bool:
         """Whether any entry stands for *address*."""
@@ -164,6 +192,7 @@ class Registry(Service):
 
     async def _take(self, seen: _Seen) -> None:
         self._by_id = {one.device_id: one for one in seen.entries}
+        self._by_tsig = {one.tsig_name: one for one in seen.entries}
         self._static = frozenset(one.address for one in seen.entries if one.address)
         for fault in seen.faults:
             self._log.warn("device entry skipped: {fault}", fault=str(fault))

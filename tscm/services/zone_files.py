@@ -64,6 +64,9 @@ class ZoneFiles(Service):
     _clock: IReactorTime
     _threads: Threads
     _now: Callable[[], float] = time.time
+    on_changed: Callable[[Zone], None] = lambda _: None
+    """Told of each list whose serial is another one."""
+    _serials_told: dict[str, int] = field(factory=dict, init=False)
     _looker: Looker[_State] = field(init=False)
     _loop: PeriodicService = field(init=False)
     _told: dict[str, str] = field(factory=dict, init=False)
@@ -109,6 +112,9 @@ class ZoneFiles(Service):
 
     async def _take(self, state: _State) -> None:
         for name, zone in state.zones.items():
+            if self._serials_told.get(name) != zone.serial:
+                self._serials_told[name] = zone.serial
+                self.on_changed(zone)
             told = f"serial {zone.serial}, {zone.refused_count} lines ignored"
             if self._told.get(name) == told:
                 continue

@@ -240,6 +240,11 @@ class PolicySettings:
         (),
         doc="Policy servers in order of preference, address[:port].",
     )
+    notify: tuple[HostPort, ...] = setting(
+        values.many(values.listen_address),
+        (),
+        doc="Listen addresses (UDP) at which policy servers say that a list has changed (NOTIFY).",
+    )
     feeds: tuple[Feed, ...] = setting(
         feeds, (), doc="Lists fetched from files or over HTTPS instead, [[policy.feeds]]."
     )

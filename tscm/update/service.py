@@ -222,6 +222,13 @@ class UpdateService(Service):
         job = evolve(self._job(one), repair=cause, patient=not memory.broken)
         return await self._run(one, job, lambda _: None)
 
+    def uses(self, list_name: str) -> bool:
+        """Does any device use this list?"""
+        return any(
+            list_name in (*one.settings.block_list.split(), *one.settings.allow_list.split())
+            for one in self._devices.values()
+        )
+
     def lists_changed(self, names: Collection[str]) -> None:
         """
         These lists were published anew: devices that use one are updated now, as on the schedule.
