@@ -80,6 +80,20 @@ class MemoryLog:
             escaped=b"\x10" in data,
         )
 
+    def last_line(self) -> Block | None:
+        data = bytes(self._data[self._sealed - self._base :])
+        if not data:
+            return None
+        line = data[data.rfind(b"\n", 0, -1) + 1 :]
+        return Block(
+            device=self.device,
+            start=self.end - len(line),
+            end=self.end,
+            data=line,
+            lines=1,
+            escaped=b"\x10" in line,
+        )
+
     def confirm(self, offset: int, *, sent: int, skipped: int = 0) -> None:
         assert self.position.offset <= offset <= self.end
         passed = bytes(self._data[self.position.offset - self._base : offset - self._base])

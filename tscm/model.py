@@ -172,6 +172,11 @@ class LogReader(Protocol):
         there still is: compare `start`.
         """
 
+    def last_line(self) -> Block | None:
+        """
+        The newest line, to look at only: no position may be confirmed by it.  None where it is not at hand.
+        """
+
     def confirm(self, offset: int, *, sent: int, skipped: int = 0) -> None:
         """
         Move the position to *offset*, counting the lines passed.  Durable on return.

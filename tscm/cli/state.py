@@ -357,11 +357,19 @@ def _forward(label: str, name: str, state: DeviceState, figures: ForwardFigures)
         (figures.repeated, "resent after a reset"),
         (figures.dropped, "dropped (too long for the path)"),
         (figures.cut, "truncated to a datagram"),
-        (figures.altered, "with line feeds replaced by blanks"),
+        (figures.altered, f"with {_altered(figures)}"),
+        (figures.rejected, "rejected by it"),
     ):
         if count:
             yield f"{label} {words}", count
     yield from _trouble(label, figures)
+
+
+def _altered(figures: ForwardFigures) -> str:
+    """What is written otherwise in a line that is sent: sinks take text, and streams no line feed."""
+    if figures.reader.startswith("sink-"):
+        return "bytes written as \\xNN"
+    return "line feeds replaced by blanks"
 
 
 def _upload(label: str, name: str, state: DeviceState, figures: UploadFigures) -> Iterator[Pair]:

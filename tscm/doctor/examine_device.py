@@ -249,6 +249,12 @@ def _judge_onward(snapshot: DeviceSnapshot, look: DeviceLook) -> list[Finding]:
         )
     if not seen.targets:
         found.append(judge_onward.judge_siem(None, None, None, answers=False, name=settings.name))
+    by_reader = {one.reader: one for one in state.targets}
+    found += [
+        judge_onward.judge_sink(one, by_reader.get(one.reader))
+        for one in snapshot.node.sink
+        if one.takes(settings.name)
+    ]
     return found
 
 

@@ -13,6 +13,7 @@ from tscm.intake.turned_away import is_recent, remedy, sentence, turned_away
 from tscm.model import Expired
 from tscm.plural import many
 from tscm.settings.device import DeviceSettings
+from tscm.settings.sinks import SinkSettings
 from tscm.spool.figures import LogFigures
 from tscm.update.figures import Result, UpdateFigures
 from tscm.upload.failure import proxy_words
@@ -261,6 +262,32 @@ def judge_siem(
     if not answers:
         return ok(link, f"lines are sent to {target}; UDP does not confirm their arrival")
     return ok(link, f"{target} accepts connections")
+
+
+def judge_sink(sink: SinkSettings, figures: ForwardFigures | None) -> Finding:
+    """
+    One sink: what its last batch of the device was answered, for only a batch shows what it takes.
+    """
+    link = "sink"
+    if figures is None:
+        return not_checked(link, f"{sink}: no manager is running")
+    if figures.failures and figures.last_error:
+        return failed(link, figures.sentence, "check the sink and its table in tscm.toml")
+    if figures.expired:
+        return warning(
+            link,
+            f"{sink}: {many(figures.expired, 'line', 'lines')} expired before they could be sent",
+            "the sink was down or slow for longer than lines are retained",
+        )
+    if figures.rejected:
+        return warning(
+            link,
+            f"{sink} rejected {many(figures.rejected, 'line', 'lines')} since the manager started",
+            "the manager's log quotes its answer; the lines are in the device's log",
+        )
+    if figures.connected_at is None:
+        return not_checked(link, f"{sink}: nothing was sent since the manager started")
+    return ok(link, f"{sink} acknowledges batches")
 
 
 def judge_twin(settings: DeviceSettings, other: str, known_by: str) -> Finding:

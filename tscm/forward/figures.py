@@ -47,6 +47,8 @@ class ForwardFigures:
     cut: int = 0
     dropped: int = 0
     expired: int = 0
+    rejected: int = 0
+    """Lines that a sink does not take for what they hold."""
     failures: int = 0
     """In a row."""
     failing_since: float | None = None

@@ -13,9 +13,18 @@ from twisted.logger import Logger
 from tscm.consumers.consumer import Consumer, ReaderService, Wanted
 from tscm.forward.figures import ForwardFigures
 from tscm.forward.service import ForwardService
-from tscm.manager.log_consumers import CONSUMERS, DROP, FORWARD, UPLOAD, Means, users_of
+from tscm.manager.log_consumers import (
+    CONSUMERS,
+    DROP,
+    FORWARD,
+    SINKS,
+    UPLOAD,
+    Means,
+    users_of,
+)
 from tscm.settings.device import DeviceSettings
 from tscm.settings.forward_target import READER
+from tscm.sinks.service import SinkService
 from tscm.upload.figures import UploadFigures
 from tscm.upload.service import UploadService
 
@@ -54,6 +63,13 @@ class DeviceConsumers:
             name: cast(ForwardService, one)
             for name, one in self._running.items()
             if FORWARD.owns(name)
+        }
+
+    @property
+    def sinks(self) -> dict[str, SinkService]:
+        """What sends to sinks, by the name of the reader that each has."""
+        return {
+            name: cast(SinkService, one) for name, one in self._running.items() if SINKS.owns(name)
         }
 
     @property
@@ -111,10 +127,11 @@ class DeviceConsumers:
         return None if first is None else self._dressed(first)
 
     def forward_also_figures(self) -> tuple[ForwardFigures, ...]:
-        """How the forwarding to each further target stands."""
-        return tuple(self._dressed(one) for name, one in self.forward.items() if name != READER)
+        """How the forwarding to each further target stands, and to each sink."""
+        further = tuple(self._dressed(one) for name, one in self.forward.items() if name != READER)
+        return further + tuple(self._dressed(one) for one in self.sinks.values())
 
-    def _dressed(self, forward: ForwardService) -> ForwardFigures:
+    def _dressed(self, forward: ForwardService | SinkService) -> ForwardFigures:
         """With its lag, which is measured for all readers in one place."""
         figures, lags = forward.figures(), self._means.lags.of(self.settings.name)
         return evolve(figures, lag_seconds=lags.get(figures.reader, 0.0))

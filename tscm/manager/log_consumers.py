@@ -1,5 +1,5 @@
 """
-The consumers of the logs: forward, upload and events.  A further one is a folder, and a row here.
+The consumers of the logs: forward, upload, sinks and events.  A further one is a folder, and a row here.
 """
 
 from collections.abc import Mapping
@@ -23,6 +23,8 @@ from tscm.settings.forward_target import READER
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
 from tscm.settings.own_service import own_service
+from tscm.settings.sinks import READER as SINK
+from tscm.sinks.service import Outlet, SinkService
 from tscm.spool.service import SpoolService
 from tscm.upload.receivers import receiver_of
 from tscm.upload.service import UploadService
@@ -47,6 +49,8 @@ class Means(Protocol):
     resolver: Resolver
     lags: ReaderLags
     upload_slots: DeferredSemaphore
+    outlets: Mapping[str, Outlet]
+    """The sinks, by the name of the reader that each has of every log."""
 
 
 def _forwarders(settings: DeviceSettings, _: NodeSettings) -> Mapping[str, Wanted]:
@@ -101,6 +105,23 @@ def _event_readers(settings: DeviceSettings, _: NodeSettings) -> Mapping[str, Wa
     return {EVENTS: Wanted(user="roll-ups", setup=(settings.block_list, settings.allow_list))}
 
 
+def _sinks(settings: DeviceSettings, node: NodeSettings) -> Mapping[str, Wanted]:
+    return {
+        one.reader: Wanted(user=str(one), setup=(one, settings.name), place=one.place)
+        for one in node.sink
+        if one.takes(settings.name)
+    }
+
+
+def _make_sink(means: Means, settings: DeviceSettings, name: str) -> SinkService:
+    return SinkService(
+        means.reactor,
+        means.slow,
+        means.spool.reader(settings.name, name, at_end=True),
+        means.outlets[name],
+    )
+
+
 FORWARD: Consumer[Means] = Consumer(
     name="forward",
     owns=lambda reader: reader == READER or reader.startswith(f"{READER}-"),
@@ -113,7 +134,13 @@ UPLOADS: Consumer[Means] = Consumer(
 ROLL_UPS: Consumer[Means] = Consumer(
     name="events", owns=lambda reader: reader == EVENTS, wants=_event_readers
 )
-CONSUMERS: tuple[Consumer[Means], ...] = (FORWARD, UPLOADS, ROLL_UPS)
+SINKS: Consumer[Means] = Consumer(
+    name="sink",
+    owns=lambda reader: reader.startswith(f"{SINK}-"),
+    wants=_sinks,
+    make=_make_sink,
+)
+CONSUMERS: tuple[Consumer[Means], ...] = (FORWARD, UPLOADS, SINKS, ROLL_UPS)
 
 
 def users_of(settings: DeviceSettings, node: NodeSettings) -> dict[str, str]:

@@ -6,7 +6,7 @@ keeps lines: a firewall, a SIEM or a log service that lets a stop wait costs no 
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -67,6 +67,8 @@ from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
 from tscm.settings.node import NodeSettings
 from tscm.settings.owner import become_owner, chown_to_owner
+from tscm.sinks.outlets import outlets_of
+from tscm.sinks.service import Outlet
 from tscm.spool.open_files import allowed_files
 from tscm.spool.service import SpoolService
 from tscm.store.database import Store
@@ -108,6 +110,7 @@ class NodeService(Service):
     updates: UpdateService = field(init=False)
     events: EventService = field(init=False)
     upload_slots: DeferredSemaphore = field(init=False)
+    outlets: Mapping[str, Outlet] = field(init=False)
     resolver: Resolver = field(init=False)
     """Looks up the names of forwarding targets: shared, so that no dead one holds all threads."""
     parts: Node = field(init=False)
@@ -150,6 +153,7 @@ class NodeService(Service):
         self.policy_lock = RootLock(self.layout.policy_lock, "the manager")
         self.quick = Threads(reactor, _QUICK_THREADS, "tscm-quick")
         parallel = node.policy.parallel_updates + node.upload.parallel
+        parallel += sum(one.parallel for one in node.sink)
         self.slow = Threads(reactor, parallel + MAX_LENT + QUICK_PLACES, "tscm-slow")
         self.store = Store(self.layout.database)
         self.spool = SpoolService(self.layout.logs, node.spool, reactor, self.quick)
@@ -195,6 +199,7 @@ class NodeService(Service):
             upheaval=self.updates.upheaval,
         )
         self.upload_slots = DeferredSemaphore(node.upload.parallel)
+        self.outlets = outlets_of(self.layout, node)
         self.bookkeeper = LedgerKeeper(
             reactor,
             self.quick,

@@ -17,6 +17,7 @@ from tscm.settings.networks import NetworksFile, networks_files
 from tscm.settings.portal import PortalSettings
 from tscm.settings.reports import ReportSettings
 from tscm.settings.schema import section, setting
+from tscm.settings.sinks import SinkSettings, sinks
 from tscm.settings.web import WebSettings
 
 _ANY = "0.0.0.0"  # noqa: S104 - a collector listens everywhere unless told otherwise
@@ -464,3 +465,6 @@ class NodeSettings:
     )
     heartbeat: HeartbeatSettings = section(HeartbeatSettings, doc="A sign of life at an interval.")
     reports: ReportSettings = section(ReportSettings, doc="Scheduled reports.")
+    sink: tuple[SinkSettings, ...] = setting(
+        sinks, (), doc="Systems that are sent the lines over HTTP or Kafka, [[sink]]."
+    )

@@ -15,6 +15,7 @@ from tscm.base.host_port import HostPort
 from tscm.base.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.forward_target import ForwardTarget
+from tscm.settings.sinks import SinkSettings
 from tscm.settings.modules import modules, secret_names
 from tscm.settings.node import NodeSettings
 from tscm.settings.shapes import table_of
@@ -65,6 +66,13 @@ is read as before; the next change by `tsadmin` gives it its tables.
 
 """
 
+_SINK_HEAD = """
+### `[[sink]]`: systems that are sent the lines over HTTP or Kafka
+
+One table for each, at the end of the file; [Sinks](sinks.md) shows one of each type.
+
+"""
+
 _FORWARD_HEAD = """
 ### `[[forward]]`: where lines are forwarded to
 
@@ -109,6 +117,7 @@ def settings_page() -> str:
         kind = one.metadata.get("section")
         if kind is not None:
             parts += [f"\n### `[{one.name}]`: {_plain(one)}\n\n", _table_head(), *_rows(kind)]
+    parts += [_SINK_HEAD, _table_head(), *_rows(SinkSettings)]
     parts += ["\n", _DEVICE_HEAD, _table_head(), *_rows(DeviceSettings, ("name", "forward"))]
     classes = dict.fromkeys(cls for one in modules() for cls in _own_classes(one.settings))
     for cls in classes:

@@ -20,6 +20,7 @@ from tscm.syslog.escape import INTRODUCER
 
 _MARKS_MAX = 4096
 _BLOCK_MIN = 4096
+_LAST_BYTES = 64 << 10
 
 
 class ReadableLog(IndexedLog, Protocol):
@@ -286,6 +287,35 @@ class DeviceReader:
             data=data,
             lines=lines,
             escaped=INTRODUCER in data,
+        )
+
+    def last_line(self) -> Block | None:
+        """
+        The newest line of the log, to look at: it is not counted, and no position may be confirmed by it.
+
+        None where the live log is empty, the line is longer than 64 KB, or the disk does not give it.
+        """
+        live = self._log.live
+        size = min(live.end - live.base, _LAST_BYTES)
+        if self._closed or not size:
+            return None
+        try:
+            data = live.disk.read_at(live.fd, size, live.end - live.base - size)
+        except OSError as error:
+            self._log.read_failed(error)
+            return None
+        begin = data.rfind(b"\n", 0, -1) + 1
+        whole = begin > 0 or size == live.end - live.base
+        line = data[begin:]
+        if not whole or len(data) < size or not line.endswith(b"\n") or b"\0" in line:
+            return None
+        return Block(
+            device=self.device,
+            start=live.end - len(line),
+            end=live.end,
+            data=line,
+            lines=1,
+            escaped=INTRODUCER in line,
         )
 
     # -- confirming -----------------------------------------------------------

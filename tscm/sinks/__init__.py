@@ -1,0 +1,3 @@
+"""
+Lines of devices to systems that take batches over HTTP or Kafka: Splunk, OpenSearch, Loki, Kafka.
+"""

@@ -1,0 +1,399 @@
+"""
+Lines of one device to one sink, for as long as the manager runs.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, ClassVar, Protocol
+
+from attrs import define, field, frozen
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from tscm.base.clock import wall_seconds
+from tscm.base.deadline import Scope
+from tscm.base.threads import Threads
+from tscm.consumers.lag import Rate
+from tscm.consumers.loop import Backoff, ReaderLoop
+from tscm.forward.figures import ForwardFigures, ForwardState
+from tscm.model import Block, LogReader
+from tscm.plural import many
+from tscm.settings.sinks import SinkSettings
+from tscm.sinks.outcome import Failed, Outcome, Refused, Taken
+from tscm.sinks.pace import Next, Pace
+from tscm.sinks.records import Piece, Records, records_of
+
+_BLOCK_BYTES = 64 << 10
+_STOP_SECONDS = 2.0
+
+
+class Sender(Protocol):
+    """What carries batches to a sink."""
+
+    def send(self, records: Records) -> Outcome:
+        """Send one batch.  Blocking and bounded; raises nothing that is foreseen."""
+
+    def close(self) -> None:
+        """Let connections go."""
+
+
+@frozen
+class Outlet:
+    """
+    One sink, as all devices share it.
+    """
+
+    settings: SinkSettings
+    sender: Sender
+    slots: DeferredSemaphore
+
+
+@frozen
+class _Batch:
+    """Pieces of the log from *start* up to *end*."""
+
+    pieces: Sequence[Piece]
+    start: int
+    end: int
+    lines: int
+
+
+@define(eq=False)
+class SinkService(Service):
+    """
+    Reads the log from its cursor on and sends batches; the cursor moves once the sink has acknowledged one.
+
+    One batch at a time, so that lines keep their order.  While the sink is away nothing is read and nothing is held
+    in memory: the log is the queue.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    _reactor: Any
+    _threads: Threads
+    _reader: LogReader
+    _outlet: Outlet
+    _chance: Callable[[], float] = random.random
+    _reading: ReaderLoop = field(init=False)
+    _scope: Scope = field(factory=Scope, init=False)
+    _pace: Pace = field(factory=Pace, init=False)
+    _run: Deferred[None] | None = field(default=None, init=False)
+    _pause: Deferred[Any] | None = field(default=None, init=False)
+    _sending: bool = field(default=False, init=False)
+    _state: ForwardState = field(default=ForwardState.OFF, init=False)
+    _sent: int = field(default=0, init=False)
+    _repeated: int = field(default=0, init=False)
+    _altered: int = field(default=0, init=False)
+    _rejected: int = field(default=0, init=False)
+    _rejection: str = field(default="", init=False)
+    """Why the last batch was refused."""
+    _acknowledged_at: float | None = field(default=None, init=False)
+    _rate: Rate = field(factory=Rate, init=False)
+    _asked_until: int = field(default=0, init=False)
+    """What lies before it was sent once, and may have arrived."""
+    _wait_at_least: float = field(default=0.0, init=False)
+    """How long the sink asked to be left alone."""
+
+    def __attrs_post_init__(self) -> None:
+        self._reading = ReaderLoop(
+            self._reactor,
+            self._reader,
+            self._outlet.settings.linger_seconds,
+            self._go_on,
+            backoff=Backoff(chance=self._chance),
+            retry=self._go_on,
+        )
+
+    # -- life -----------------------------------------------------------------
+
+    def startService(self) -> None:
+        """Begin with what waits."""
+        super().startService()
+        self._state = ForwardState.CONNECTING
+        self._reading.start()
+        self._run = Deferred.fromCoroutine(self._loop())
+        self._run.addErrback(self._broke)
+
+    def stopService(self) -> Deferred[None] | None:
+        """Fires when no batch is under way; one that takes longer than a moment is cut off, and sent again later."""
+        super().stopService()
+        self._reading.stop()
+        if self._pause is not None:
+            self._pause.cancel()
+        if self._sending:
+            cut = self._reactor.callLater(_STOP_SECONDS, self._scope.cut)
+            assert self._run is not None
+            self._run.addBoth(lambda _: cut.cancel() if cut.active() else None)
+        return self._run
+
+    def _broke(self, failure: Failure) -> None:
+        self._state = ForwardState.OFF
+        self._log.failure(
+            "{sink}: sending the lines of {device} stopped: internal error",
+            failure,
+            sink=str(self._outlet.settings),
+            device=self._reader.device,
+        )
+
+    def _go_on(self) -> None:
+        if self._pause is not None:
+            self._pause.callback(None)
+
+    async def _wait(self) -> None:
+        self._pause = Deferred()
+        try:
+            await self._pause
+        finally:
+            self._pause = None
+
+    # -- batches --------------------------------------------------------------
+
+    async def _loop(self) -> None:
+        with suppress(CancelledError):
+            while self.running:
+                batch = self._next_batch(self._reader.position.offset, self._pace.limit)
+                if batch is None:
+                    self._reading.watch()
+                    await self._wait()
+                elif not await self._once(batch):
+                    await self._rest()
+                elif self.running and self._reader.end - batch.end < self._bytes:
+                    await self._linger()
+        self._state = ForwardState.OFF
+
+    async def _once(self, batch: _Batch) -> bool:
+        """Send *batch* and do what its outcome asks for; whether to go on without a rest."""
+        outcome = await self._sent_to_sink(batch)
+        newest = None
+        if isinstance(outcome, Refused) and batch.lines == 1:
+            newest = self._newest(batch.end)
+        self._pace, what = self._pace.after(outcome, batch.lines, newer=newest is not None)
+        if what is Next.PROBE and newest is not None and self.running:
+            assert isinstance(outcome, Refused)
+            refusal = outcome.sentence
+            outcome = await self._sent_to_sink(newest, ahead=True)
+            self._pace, what = self._pace.after(outcome, newest.lines, newer=False)
+            if what is Next.REJECT:
+                outcome = Taken(rejected=1, cause=refusal)
+        match outcome:
+            case Taken() as taken:
+                return self._confirm(batch, taken)
+            case Refused() if what is Next.AGAIN:
+                return True
+            case Refused() | Failed():
+                self._failed(outcome)
+                return False
+
+    async def _sent_to_sink(self, batch: _Batch, *, ahead: bool = False) -> Outcome:
+        self._sending = True
+        try:
+            outcome, altered = await self._outlet.slots.run(self._in_thread, batch.pieces)
+        except CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - nothing may end the sending for good
+            self._log.failure(
+                "{sink}: internal error with lines of {device}",
+                sink=str(self._outlet.settings),
+                device=self._reader.device,
+            )
+            return Failed(f"had an internal error, {type(error).__name__}; see the manager's log")
+        finally:
+            self._sending = False
+        if ahead:  # the line comes again in its turn
+            self._repeated += isinstance(outcome, Taken)
+            return outcome
+        self._altered += altered
+        self._repeated += sum(lines_before(one.block, self._asked_until) for one in batch.pieces)
+        if isinstance(outcome, Failed):  # it may have them all the same
+            self._asked_until = max(self._asked_until, batch.end)
+        return outcome
+
+    def _in_thread(self, pieces: Sequence[Piece]) -> Deferred[tuple[Outcome, int]]:
+        sender, now = self._outlet.sender, wall_seconds(self._reactor)
+        send = partial(_send, sender, self._reader.device, pieces, now)
+        return self._threads.run(self._scope.run, send)
+
+    def _confirm(self, batch: _Batch, taken: Taken) -> bool:
+        sent = batch.lines - taken.rejected
+        try:
+            self._reader.confirm(batch.end, sent=sent, skipped=taken.rejected)
+        except OSError as error:
+            self._reading.failed(
+                "has the lines, but this host cannot save its position: "
+                f"{error.strerror or error}; check the disk of the logs"
+            )
+            return False
+        self._sent += sent
+        self._rate.note(self._sent, self._reactor.seconds())
+        self._acknowledged_at = wall_seconds(self._reactor)
+        self._state = ForwardState.CONNECTED
+        self._reading.trouble = self._reading.trouble.over()
+        if taken.rejected:
+            self._note_rejected(taken)
+        return True
+
+    def _note_rejected(self, taken: Taken) -> None:
+        """Told for the first and each hundredth: a sink that rejects much would fill the log with it."""
+        before, self._rejected = self._rejected, self._rejected + taken.rejected
+        if not before or before // 100 != self._rejected // 100:
+            self._log.warn(
+                "{sink} rejected {lines} of {device}: {cause}; they stay in the device's log",
+                sink=str(self._outlet.settings),
+                lines=many(self._rejected, "line", "lines"),
+                device=self._reader.device,
+                cause=taken.cause,
+            )
+
+    def _failed(self, why: Refused | Failed) -> None:
+        self._state = ForwardState.WAITING
+        self._reading.failed(why.sentence)
+        self._wait_at_least = why.wait_seconds if isinstance(why, Failed) else 0.0
+        if self._reading.trouble.failures == 1 and self.running:
+            self._log.warn(
+                "{sink} {sentence}; lines of {device} are kept on disk",
+                sink=str(self._outlet.settings),
+                sentence=why.sentence,
+                device=self._reader.device,
+            )
+
+    async def _rest(self) -> None:
+        if not self.running:
+            return
+        self._state = ForwardState.WAITING
+        self._reading.rest(least_seconds=self._wait_at_least)
+        await self._wait()
+        self._reading.go_on()
+
+    async def _linger(self) -> None:
+        """Let more come together: a batch a second costs less than one for each line."""
+        seconds = self._outlet.settings.linger_seconds
+        if not seconds or self._pace.probing:
+            return
+        timer = self._reactor.callLater(seconds, self._go_on)
+        try:
+            await self._wait()
+        finally:
+            if timer.active():
+                timer.cancel()
+
+    # -- what is read -----------------------------------------------------------
+
+    @property
+    def _bytes(self) -> int:
+        return self._outlet.settings.batch_kb << 10
+
+    def _next_batch(self, offset: int, most_lines: int) -> _Batch | None:
+        """Whole lines from *offset* on, up to the bounds of a batch."""
+        pieces: list[Piece] = []
+        lines, size, at = 0, 0, offset
+        while lines < most_lines and size < self._bytes:
+            block = self._read(at, min(_BLOCK_BYTES, self._bytes - size), most_lines - lines)
+            if block is None or (pieces and block.start != at):
+                break
+            pieces.append(Piece(block, self._reader.origins(block.start, block.end)))
+            lines, size, at = lines + block.lines, size + len(block.data), block.end
+        if not pieces:
+            return None
+        return _Batch(pieces, pieces[0].block.start, pieces[-1].block.end, lines)
+
+    def _read(self, offset: int, most_bytes: int, most_lines: int) -> Block | None:
+        """A block of *most_lines* at most: read again to its end, for a log knows positions that it gave itself."""
+        block = self._reader.read(offset, most_bytes)
+        if block is None or block.lines <= most_lines:
+            return block
+        return self._reader.read(block.start, bytes_of_lines(block.data, most_lines))
+
+    def _newest(self, behind: int) -> _Batch | None:
+        """The last line of the log, or the next one behind *behind*; None where there is none."""
+        block = self._reader.last_line()
+        if block is None or block.start < behind:
+            block = self._read(behind, 1, 1)
+        if block is None:
+            return None
+        return _Batch(
+            [Piece(block, self._reader.origins(block.start, block.end))], block.start, block.end, 1
+        )
+
+    # -- what is shown ------------------------------------------------------------
+
+    def figures(self) -> ForwardFigures:
+        """Where the sink stands."""
+        now, trouble = self._reactor.seconds(), self._reading.trouble
+        sink = self._outlet.settings
+        return ForwardFigures(
+            target=str(sink),
+            mode=sink.type,
+            state=self._state,
+            sentence=self._sentence(now),
+            connected_at=self._acknowledged_at,
+            backlog_bytes=self._backlog,
+            backlog_lines=self._reader.waiting_lines(),
+            lines_per_second=round(self._rate.per_second(self._sent, now), 1),
+            sent=self._sent,
+            repeated=self._repeated,
+            altered=self._altered,
+            rejected=self._rejected,
+            expired=self._reader.position.expired,
+            failures=trouble.failures,
+            failing_since=trouble.since,
+            last_error=trouble.last_error,
+            last_error_at=trouble.last_error_at,
+            reader=self._reader.name,
+        )
+
+    @property
+    def stamp(self) -> tuple[object, ...]:
+        """Equal to an earlier one as long as failures and last error of `figures` stay."""
+        return self._reading.trouble, self._state is ForwardState.CONNECTED
+
+    @property
+    def _backlog(self) -> int:
+        return max(0, self._reader.end - self._reader.position.offset)
+
+    def _sentence(self, now: float) -> str:
+        name, trouble = str(self._outlet.settings), self._reading.trouble
+        if self._state is ForwardState.WAITING and trouble.retry_at is not None:
+            waits = "lines are kept on disk" if self._backlog else "no backlog"
+            return f"{name} {trouble.sentence(waits, now)}"
+        if self._state is ForwardState.OFF:
+            return f"{name}: off"
+        if trouble.failures:
+            return f"retrying {name}; before that it {trouble.last_error}"
+        if self._backlog:
+            return f"sending to {name}"
+        if self._acknowledged_at is None:
+            return f"{name}: nothing sent yet since the manager started"
+        return f"all lines sent to {name}{self._exceptions()}"
+
+    def _exceptions(self) -> str:
+        found = []
+        if expired := self._reader.position.expired:
+            found.append(f"{many(expired, 'line', 'lines')} that expired")
+        if self._rejected:
+            found.append(f"{many(self._rejected, 'line', 'lines')} that it rejected")
+        return f" except {' and '.join(found)}" if found else ""
+
+
+def bytes_of_lines(data: bytes, lines: int) -> int:
+    """How many bytes the first *lines* of *data* have, their LF included."""
+    at = 0
+    for _ in range(lines):
+        at = data.index(b"\n", at) + 1
+    return at
+
+
+def lines_before(block: Block, offset: int) -> int:
+    """How many lines of *block* begin before *offset* of the log."""
+    if block.end <= offset:
+        return block.lines
+    return block.data.count(b"\n", 0, max(0, offset - block.start))
+
+
+def _send(sender: Sender, device: str, pieces: Sequence[Piece], now: float) -> tuple[Outcome, int]:
+    """For a thread: from the bytes of the log to the sink's answer, and how many lines were altered for it."""
+    records = records_of(device, pieces, now)
+    return sender.send(records), records.altered
