@@ -15,10 +15,10 @@ from tscm.base.host_port import HostPort
 from tscm.base.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.forward_target import ForwardTarget
-from tscm.settings.sinks import SinkSettings
 from tscm.settings.modules import modules, secret_names
 from tscm.settings.node import NodeSettings
 from tscm.settings.shapes import table_of
+from tscm.settings.sinks import SinkSettings
 from tscm.settings.values import allowed
 
 _HEAD = """\
