@@ -20,10 +20,12 @@ from tscm.errors import ListUnavailable
 from tscm.policy.cidr import CidrSet, Entries
 from tscm.policy.lists import PolicyList
 from tscm.policy.user_lists import Mode, read_text
-from tscm.portal import publishing
+from tscm.portal import published_files
 from tscm.portal.compiling import compiled
 from tscm.portal.items import Kind, PortalPolicy, Ref, Target, as_table
-from tscm.portal.publishing import Published, publish, published_file
+from tscm.portal.leaving import ENDS_MOST, Leaving, Passing
+from tscm.portal.published_files import published_file
+from tscm.portal.publishing import Published, publish
 from tscm.portal.resolving import used_targets, users_of
 from tscm.portal.site import stored_site
 from tscm.portal.sources import Sources, bounds_fault
@@ -47,6 +49,8 @@ class Site:
     folder: Path
     now: float = 1000.0
     content: list[str] | None = None
+    contents: dict[str, list[str]] = field(factory=dict)
+    """By URL, where a test tells feeds apart."""
     asked: list[str] = field(factory=list)
     sources: Sources = field(init=False)
 
@@ -76,7 +80,7 @@ class Site:
         self.asked.append(source.url)
         if self.content is None:
             raise ListUnavailable(source.name, "no answer", "try again")
-        found = Entries.of(self.content)
+        found = Entries.of(self.contents.get(source.url, self.content))
         if known is not None and known.entries == found:
             return None
         return PolicyList(name=source.name, entries=found, fetched_at=now)
@@ -164,6 +168,22 @@ def test_a_feed_that_fails_or_shrinks_too_much_keeps_what_it_had(
         assert len(found.targets["bad"].entries) == 10
 
 
+def test_each_of_several_feeds_keeps_to_its_bounds_over_a_restart(site: Site) -> None:
+    other = evolve(FEED, name="feed-2", url="https://feeds.example/other.txt")
+    target = Target(title="Both", feeds=(FEED, other))
+    site.items.keep("target", "bad", as_table(target), ME, version=None)
+    site.items.keep("switch", "bad", {"on": True}, ME, version=None)
+    site.content = [f"20.0.{n}.0/24" for n in range(0, 40, 2)]
+    site.contents[other.url] = [f"30.0.{n}.0/24" for n in range(0, 10, 2)]
+    site.publish()
+    before = site.served()
+    site.restart()
+    site.contents[other.url] = ["30.0.0.0/24"]
+    found = site.publish(later=4000)
+    assert "feed-2 of target 'bad' is not used: it shrank from 5 to 1" in found.targets["bad"].fault
+    assert site.served() == before
+
+
 def test_what_empties_or_halves_a_list_is_held_until_it_is_confirmed(site: Site) -> None:
     site.add("own-block", *(f"20.0.{n}.1" for n in range(5)))
     site.publish()
@@ -216,6 +236,95 @@ def test_an_allow_list_whose_last_entry_expires_is_emptied(site: Site) -> None:
     assert site.served(ALLOW) == []
 
 
+def test_an_entry_expires_while_a_change_waits(site: Site) -> None:
+    site.add("own-block", *(f"20.0.{n}.1" for n in range(9)))
+    site.add("own-block", "20.0.0.0/30", "20.0.100.1", until=site.now + 100)
+    site.add("own-allow", "30.0.0.1", "30.0.0.5", until=site.now + 100)
+    site.add("own-allow", "30.0.0.4/31", until=site.now + 500)
+    site.add("own-allow", "40.0.0.1")
+    site.publish()
+    site.lists.edit("own-block", read_text("20.0.1.1", 1.0).entries, Mode.REPLACE, ME, SHRINK)
+    found = site.publish()
+    assert found.policies["default"].held
+    assert found.next_end == 1100, "it is looked at then"
+    before = site.served()
+    assert site.publish(later=50).changed == ()
+    found = site.publish(later=200)
+    assert found.changed == (BLOCK, ALLOW)
+    assert found.policies["default"].held, "the change waits as before"
+    assert before is not None
+    assert site.served() == [f"20.0.{n}.1/32" for n in range(9)]
+    assert site.served(ALLOW) == ["30.0.0.4/31", "40.0.0.1/32"]
+    assert found.policies["default"].block_entries == 9
+    assert site.publish().changed == ()
+    site.restart()
+    assert site.publish(later=500).changed == (ALLOW,)
+    assert site.served(ALLOW) == ["40.0.0.1/32"]
+    assert site.publish("default").policies["default"].held == ""
+    assert site.served() == ["20.0.1.1/32"]
+
+
+def test_an_entry_expires_while_a_policy_cannot_be_composed(site: Site) -> None:
+    policy = PortalPolicy(
+        block=("list:own-block",),
+        allow=("list:own-allow",),
+        refuse=("public-resolvers",),
+        block_name=BLOCK,
+        allow_name=ALLOW,
+    )
+    site.items.keep("policy", "default", as_table(policy), ME, version=None)
+    site.add("own-block", "20.0.0.1")
+    site.add("own-allow", "30.0.0.1", until=site.now + 100)
+    site.publish()
+    gone = evolve(policy, refuse=("misp-is-not-there",))
+    site.items.keep("policy", "default", as_table(gone), ME, version=None)
+    found = site.publish()
+    assert found.policies["default"].fault
+    assert (found.policies["default"].block_entries, site.served(ALLOW)) == (1, ["30.0.0.1/32"])
+    assert site.publish(later=200).policies["default"].fault
+    assert site.served(ALLOW) == []
+
+
+def test_the_last_entry_of_a_block_list_stays_while_a_change_waits(site: Site) -> None:
+    site.add("own-block", "20.0.0.1", until=site.now + 100)
+    site.add("own-allow", "30.0.0.1")
+    site.publish()
+    site.lists.edit("own-block", (), Mode.REPLACE, ME, SHRINK)
+    site.publish()
+    found = site.publish(later=200)
+    assert (site.served(), found.changed, found.next_end) == (["20.0.0.1/32"], (), None)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 63), st.integers(26, 32), st.integers(0, 5)), max_size=12),
+    st.integers(0, 6),
+)
+def test_what_is_left_is_what_has_not_ended(rows: list[tuple[int, int, int]], now: int) -> None:
+    """An end of 0 is none."""
+    made = [
+        (f"20.0.0.{host >> (32 - length) << (32 - length)}/{length}", end)
+        for host, length, end in rows
+    ]
+    steady = Entries.of(text for text, end in made if not end)
+    ends = [(float(end), text) for text, end in made if end]
+    leaving = Leaving.of_json(Leaving.of([Passing(steady=steady, ends=ends)]).as_json())
+    whole = CidrSet.of_texts(text for text, _ in made)
+    left = CidrSet.of_texts(text for text, end in made if not end or end > now)
+    assert leaving.taken_off(whole, now) == left
+    assert leaving.later(now).taken_off(left, now) == left
+
+
+def test_of_many_ends_the_soonest_are_noted() -> None:
+    ends = [(float(n), f"20.{n >> 8}.{n & 255}.0/24") for n in range(1, ENDS_MOST + 100)]
+    late = (float(ENDS_MOST + 200), "20.0.1.7/32")  # keeps its address of one that ends early
+    leaving = Leaving.of([Passing(steady=Entries(), ends=[*ends, late])])
+    assert len(leaving.ends) == ENDS_MOST
+    whole = CidrSet.of_texts(text for _, text in ends)
+    assert leaving.taken_off(whole, 1.0).difference(whole) == CidrSet()
+    assert leaving.taken_off(whole, 1.0).covers("20.0.1.7")
+    assert not leaving.taken_off(whole, 1.0).covers("20.0.1.8")
+
+
 def test_what_a_warning_list_holds_is_cut_out_and_told(site: Site) -> None:
     policy = PortalPolicy(
         block=("list:own-block",), refuse=("public-resolvers",), block_name=BLOCK, allow_name=ALLOW
@@ -261,7 +370,7 @@ def test_a_full_disk_leaves_what_was_published(site: Site, monkeypatch: pytest.M
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(publishing, "write_private", full)
+        patch.setattr(published_files, "write_private", full)
         site.add("own-block", "20.0.0.9")
         state = site.publish().policies["default"]
     assert "No space left on device" in state.fault

@@ -120,8 +120,12 @@ def test_a_search_finds_what_covers_and_what_is_covered(lists: UserLists) -> Non
 def test_an_entry_that_expired_is_not_in_force(lists: UserLists) -> None:
     soon, never = entries("192.0.2.1", "192.0.2.2")
     lists.edit("partners", (evolve(soon, until=15.0), never), Mode.ADD, ME, ANY)
-    assert lists.networks("partners", 12.0) == (["192.0.2.1/32", "192.0.2.2/32"], 2, 15.0)
-    assert lists.networks("partners", 15.0) == (["192.0.2.2/32"], 2, None)
+    assert lists.networks("partners", 12.0) == (
+        ["192.0.2.1/32", "192.0.2.2/32"],
+        2,
+        [(15.0, "192.0.2.1/32")],
+    )
+    assert lists.networks("partners", 15.0) == (["192.0.2.2/32"], 2, [])
     assert [one.in_force for one in lists.page("partners", 20.0).entries] == [False, True]
 
 

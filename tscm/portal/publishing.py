@@ -5,8 +5,7 @@ A list is replaced as a file, whole or not at all; where the disk is full, what 
 """
 
 import hashlib
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,17 @@ from tscm.policy.cidr import CidrSet, Entries, overlapping
 from tscm.policy.user_lists import Shrink
 from tscm.portal import warning_lists
 from tscm.portal.compiling import Compiled, HeldBack, compiled, why_held
+from tscm.portal.expiring import PUBLISHER, leaving_of, without_expired
 from tscm.portal.items import ItemFaulty, Kind, PortalPolicy, Ref
+from tscm.portal.leaving import Leaving, Passing
+from tscm.portal.published_files import digest, file_mark, published_file, write_list
 from tscm.portal.resolving import Site, sides, used_targets
 from tscm.portal.site import Stored, stored_site
 from tscm.portal.sources import Sources, TargetState
-from tscm.settings.files import write_private
 from tscm.store.portal_items import PortalItems
 from tscm.store.user_list_values import Who
 from tscm.store.user_lists import UserLists
 
-PUBLISHER = "the manager"
 _SHOWN = 20
 
 
@@ -110,11 +110,6 @@ def _holding(entries: Entries | None, network: CidrSet) -> tuple[str, ...]:
     return tuple(str(cidrs[at]) for at in rows)
 
 
-def published_file(portal: Path, name: str) -> Path:
-    """Where the list *name* of a policy is published."""
-    return portal / "published" / f"{name}.txt"
-
-
 def publish(
     database: Path,
     portal: Path,
@@ -133,25 +128,33 @@ def publish(
     used = used_targets(site)
     sources.forget(used)
     targets = {name: sources.target(name, site.targets[name]) for name in sorted(used)}
-    parts, versions, ends = _parts(database, sources, site, targets, now)
-    states, changed = {}, []
+    parts, passing, versions, ends = _parts(database, sources, site, targets, now)
+    states: dict[str, PolicyState] = {}
+    changed: list[str] = []
     kept: set[str] = set()
     for name, policy in site.policies.items():
         if not policy.on:
             states[name] = PolicyState()
             continue
+        before = _noted_before(stored, name)
+        lists: list[str] = []
         try:
-            one = _Composed.of(name, policy, stored, parts, versions=versions)
+            one = _Composed.of(name, policy, stored, parts, passing=passing, versions=versions)
         except TscmError as fault:  # a list that is gone, a warning list that cannot be read: nothing goes out without it
             states[name] = PolicyState(fault=str(fault))
-            kept.update(_names_before(stored, name))
-            continue
-        states[name], lists = one.published(database, portal, now, confirmed=name in confirmed)
+        else:
+            states[name], lists = one.published(database, portal, now, confirmed=name in confirmed)
         changed += lists
-        if (
-            states[name].held or states[name].fault
-        ):  # as it was published, also under an earlier name
-            kept.update(_names_before(stored, name))
+        if not states[name].held and not states[name].fault:
+            continue
+        kept.update(_names_before(stored, name))  # as it was published, also under an earlier name
+        if not lists:
+            before, lists = without_expired(database, portal, name, before, now)
+            changed += lists
+            states[name] = evolve(states[name], **_counts_of(before))
+            # What has ended and must stay, as the last entry of a block list, asks for no look at once.
+            next_ends = [one.next_end for one in leaving_of(before).values()]
+            ends += [end for end in next_ends if end is not None and end > now]
     if not stored.faults:  # a document that cannot be read may own a file
         _tidy(portal, site, kept)
     return Published(
@@ -171,8 +174,8 @@ def _parts(
     site: Site,
     targets: Mapping[str, TargetState],
     now: float,
-) -> tuple[dict[Ref, Entries], dict[Ref, Any], list[float]]:
-    """Entries of each part, what tells their content, and when entries of lists end."""
+) -> tuple[dict[Ref, Entries], dict[Ref, Passing], dict[Ref, Any], list[float]]:
+    """Entries of each part, the same by whether they end, what tells their content, and when the next of each list ends."""
     refs = {
         ref
         for policy in site.policies.values()
@@ -186,17 +189,23 @@ def _parts(
     versions = {name: version for name, (_, version) in UserLists(database).known().items()}
     lists = {one: sources.list(one, versions[one], now) for one in sorted(names & set(versions))}
     parts: dict[Ref, Entries] = {}
+    passing: dict[Ref, Passing] = {}
     told: dict[Ref, Any] = {}
     for ref in refs:
         if ref.kind is Kind.LIST:
             if ref.name in lists:
                 parts[ref], told[ref] = lists[ref.name].entries, lists[ref.name].version
+                passing[ref] = lists[ref.name].passing
         else:
             mine = [lists[one] for one in site.targets[ref.name].lists if one in lists]
             found = [targets[ref.name].entries, *(one.entries for one in mine)]
             parts[ref] = Entries.joined(found)
-            told[ref] = (_digest(found[0]), *(one.version for one in mine))
-    return parts, told, [one.until for one in lists.values() if one.until is not None]
+            passing[ref] = Passing(
+                steady=Entries.joined([found[0], *(one.passing.steady for one in mine)]),
+                ends=tuple(end for one in mine for end in one.passing.ends),
+            )
+            told[ref] = (digest(found[0]), *(one.version for one in mine))
+    return parts, passing, told, [one.until for one in lists.values() if one.until is not None]
 
 
 @frozen(kw_only=True)
@@ -208,6 +217,8 @@ class _Composed:
     name: str
     policy: PortalPolicy
     lists: Compiled
+    passing: Mapping[str, Sequence[Passing]]
+    """The parts of each list."""
     key: str
     off: tuple[str, ...]
     before: Mapping[str, Any]
@@ -220,6 +231,7 @@ class _Composed:
         stored: Stored,
         parts: Mapping[Ref, Entries],
         *,
+        passing: Mapping[Ref, Passing],
         versions: Mapping[Ref, Any],
     ) -> "_Composed":
         these = sides(policy, stored.site)
@@ -230,10 +242,13 @@ class _Composed:
                     f"the policy with `tsadmin portal policies set {name}`"
                 )
         told = sorted((str(ref), versions.get(ref)) for ref in (*these.block, *these.allow))
-        item = stored.items.get("published", {}).get(name)
         return cls(
             name=name,
             policy=policy,
+            passing={
+                "block": [passing[ref] for ref in these.block],
+                "allow": [passing[ref] for ref in these.allow],
+            },
             lists=compiled(
                 {ref: parts[ref] for ref in these.block},
                 {ref: parts[ref] for ref in these.allow},
@@ -241,7 +256,7 @@ class _Composed:
             ),
             key=hashlib.sha256(repr((told, policy)).encode()).hexdigest(),
             off=these.off,
-            before={} if item is None else item.content,
+            before=_noted_before(stored, name),
         )
 
     def published(
@@ -249,13 +264,7 @@ class _Composed:
     ) -> tuple[PolicyState, list[str]]:
         """The policy's state, and the lists that were written."""
         before, block, allow = self.before, self.lists.block, self.lists.allow
-        state = PolicyState(
-            block_entries=int(before.get("block", 0)),
-            allow_entries=int(before.get("allow", 0)),
-            published_at=before.get("at"),
-            off=self.off,
-            held_back=self.lists.held_back,
-        )
+        state = PolicyState(**_counts_of(before), off=self.off, held_back=self.lists.held_back)
         held = why_held(
             self.name,
             Shrink(before=state.block_entries, after=len(block)),
@@ -264,7 +273,7 @@ class _Composed:
         only_time = self.key == before.get("key") and bool(len(block))
         if held and not (only_time or (confirmed and before)):
             return evolve(state, held=held), []
-        digests = {"block_digest": _digest(block.entries), "allow_digest": _digest(allow.entries)}
+        digests = {"block_digest": digest(block.entries), "allow_digest": digest(allow.entries)}
         content: dict[str, Any] = {
             "block": len(block),
             "allow": len(allow),
@@ -274,7 +283,7 @@ class _Composed:
             **digests,
         }
         kept = before.get("files") or [None, None]
-        told = {name: value for name, value in before.items() if name != "at"}
+        told = {name: value for name, value in before.items() if name not in {"at", "leaving"}}
         if content == told and None not in content["files"]:
             return state, []
         changed: list[str] = []
@@ -288,13 +297,16 @@ class _Composed:
             if same and content["files"][at] is not None and content["files"][at] == kept[at]:
                 continue
             try:
-                if _write(portal, name, networks, f"{kind} list of policy {self.name}"):
+                if write_list(portal, name, networks, f"{kind} list of policy {self.name}"):
                     changed.append(name)
             except OSError as error:
                 cause = error.strerror or str(error)
                 fault = f"list {name} stays as it was published: {cause}; check the disk"
                 return evolve(state, fault=fault), changed
         content["files"] = self._files(portal)
+        content["leaving"] = {
+            kind: Leaving.of(parts).as_json() for kind, parts in self.passing.items()
+        }
         if changed:
             content["at"] = now
         elif "at" in before:
@@ -314,37 +326,26 @@ class _Composed:
     def _files(self, portal: Path) -> list[list[int] | None]:
         """What tells that both files are those that were written: a restore may bring other ones."""
         names = (self.policy.block_name, self.policy.allow_name)
-        return [_file_mark(published_file(portal, name)) for name in names]
+        return [file_mark(published_file(portal, name)) for name in names]
 
 
-def _file_mark(file: Path) -> list[int] | None:
-    try:
-        state = file.stat()
-    except OSError:
-        return None
-    return [state.st_mtime_ns, state.st_size]
+def _noted_before(stored: Stored, name: str) -> Mapping[str, Any]:
+    """What was noted of a policy when it was published last."""
+    item = stored.items.get("published", {}).get(name)
+    return {} if item is None else item.content
 
 
-def _digest(entries: Entries) -> str:
-    return hashlib.sha256(entries.to_bytes()).hexdigest()
-
-
-def _write(portal: Path, name: str, networks: CidrSet, what: str) -> bool:
-    """Put a list in its place, unless it is there already.  Raises `OSError`."""
-    file = published_file(portal, name)
-    head = f"# {what}: written by tscm, and again at its next change\n"
-    content = (head + "\n".join(networks.cidrs())).encode()
-    with suppress(OSError):  # what cannot be read is written
-        if file.stat().st_size == len(content) and file.read_bytes() == content:
-            return False
-    write_private(file, content)
-    return True
+def _counts_of(before: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "block_entries": int(before.get("block", 0)),
+        "allow_entries": int(before.get("allow", 0)),
+        "published_at": before.get("at"),
+    }
 
 
 def _names_before(stored: Stored, name: str) -> Collection[str]:
     """Under which names the lists of a policy were published last."""
-    item = stored.items.get("published", {}).get(name)
-    return () if item is None else [str(one) for one in item.content.get("names", ())]
+    return [str(one) for one in _noted_before(stored, name).get("names", ())]
 
 
 def _tidy(portal: Path, site: Site, kept: Collection[str]) -> None:

@@ -7,7 +7,7 @@ had, over restarts too; each feed's publisher is asked as seldom as it wants, wh
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
 from tscm.policy.user_lists import cidrs_of
 from tscm.portal.items import Target
+from tscm.portal.leaving import Passing
 from tscm.retrieve.feed_source import FeedSource
 from tscm.settings.feed import Feed
 from tscm.settings.files import write_private
@@ -52,6 +53,8 @@ class TargetState:
     feeds: str = ""
     """Tells the feeds that this came from: other feeds of a target begin without it."""
     by_feed: Mapping[str, PolicyList] = field(factory=dict)
+    counts: Mapping[str, int] = field(factory=dict)
+    """Entries that each feed had, also before a restart."""
 
     def left_out(self) -> tuple[str, ...]:
         """What its feeds hold beside networks, with its number, as far as they were fetched since the start."""
@@ -72,8 +75,14 @@ class ListState:
 
     version: int
     read_at: float
-    until: float | None
     entries: Entries
+    passing: Passing
+    """The same, by whether it ends."""
+
+    @property
+    def until(self) -> float | None:
+        """When its next entry ends."""
+        return self.passing.ends[0][0] if self.passing.ends else None
 
     def holds(self, version: int, now: float) -> bool:
         """Is it still that?  Where the clock was set back, what had expired is in force again."""
@@ -124,6 +133,8 @@ class Sources:
         state, mark = self.targets.get(name), _mark(target)
         if state is None:
             state = self._kept(name)
+            if not state.counts and len(target.feeds) == 1 and state.good_at is not None:
+                state = evolve(state, counts={target.feeds[0].name: len(state.entries)})
         if state.feeds != mark:
             state = TargetState(feeds=mark)
         self.targets[name] = state
@@ -141,9 +152,17 @@ class Sources:
         """What a user list holds, at least as new as *version*.  Raises `NoSuchList`."""
         known = self.lists.get(name)
         if known is None or not known.holds(version, now):
-            networks, version, until = self._lists.networks(name, now)
-            entries = Entries.of(cidr for network in networks for cidr in cidrs_of(network))
-            known = ListState(version=version, read_at=now, until=until, entries=entries)
+            networks, version, ends = self._lists.networks(name, now)
+            entries = steady = _entries(networks)
+            if ends:
+                passing = {network for _, network in ends}
+                steady = _entries(one for one in networks if one not in passing)
+            known = ListState(
+                version=version,
+                read_at=now,
+                entries=entries,
+                passing=Passing(steady=steady, ends=tuple(ends)),
+            )
             self.lists[name] = known
         return known
 
@@ -174,7 +193,7 @@ class Sources:
                 continue
             if new is None:
                 continue
-            count = len(before.entries) if before is not None else _count_of(state, target)
+            count = len(before.entries) if before is not None else state.counts.get(feed.name)
             fault = bounds_fault(feed, new, count)
             if fault:
                 faults.append(f"feed {feed.name} of target {name!r} is not used: {fault}")
@@ -186,27 +205,36 @@ class Sources:
         ):  # since the start not each has answered: what is kept stays
             return state
         entries = Entries.joined([one.entries for one in found.values()])
-        if entries != state.entries:
-            self._keep(name, entries, state.feeds, now)
-        return evolve(state, entries=entries, good_at=state.good_at if faults else now)
+        counts = {feed: len(one.entries) for feed, one in found.items()}
+        if entries != state.entries or counts != state.counts:
+            self._keep(name, entries, state.feeds, counts, now)
+        good_at = state.good_at if faults else now
+        return evolve(state, entries=entries, counts=counts, good_at=good_at)
 
-    def _keep(self, name: str, entries: Entries, mark: str, now: float) -> None:
+    def _keep(
+        self, name: str, entries: Entries, mark: str, counts: Mapping[str, int], now: float
+    ) -> None:
+        told = {"good_at": now, "feeds": mark, "counts": counts}
         write_private(self._folder / f"{name}.entries", entries.to_bytes())
-        write_private(
-            self._folder / f"{name}.json", json.dumps({"good_at": now, "feeds": mark}).encode()
-        )
+        write_private(self._folder / f"{name}.json", json.dumps(told).encode())
 
     def _kept(self, name: str) -> TargetState:
         try:
             content = read_regular(self._folder / f"{name}.entries", _ENTRIES_BYTES)
             told: Any = json.loads(read_regular(self._folder / f"{name}.json"))
+            counts = told.get("counts", {})  # an earlier version kept none
             return TargetState(
                 entries=Entries.from_bytes(content),
                 good_at=float(told["good_at"]),
                 feeds=str(told["feeds"]),
+                counts={str(feed): int(count) for feed, count in counts.items()},
             )
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return TargetState()
+
+
+def _entries(networks: Iterable[str]) -> Entries:
+    return Entries.of(cidr for network in networks for cidr in cidrs_of(network))
 
 
 def _mark(target: Target) -> str:
@@ -216,8 +244,3 @@ def _mark(target: Target) -> str:
 def _due(state: TargetState, target: Target, now: float) -> bool:
     tried = state.tried_at
     return tried is None or not tried <= now < tried + target.interval_seconds
-
-
-def _count_of(state: TargetState, target: Target) -> int | None:
-    """How many entries the one feed of a target had before a restart; None where that is not known."""
-    return len(state.entries) if len(target.feeds) == 1 and state.good_at is not None else None

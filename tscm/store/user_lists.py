@@ -181,21 +181,21 @@ class UserLists:
         names = ("version", "at", "who", "did", "reason", "added", "removed", "entries")
         return tuple(ListVersion(**dict(zip(names, one, strict=True))) for one in rows)
 
-    def networks(self, name: str, now: float) -> tuple[list[str], int, float | None]:
+    def networks(self, name: str, now: float) -> tuple[list[str], int, list[tuple[float, str]]]:
         """
-        Networks in force of a list, its version, and when the next entry ends.  Raises `NoSuchList`.
+        Networks in force of a list, its version, and those that end, the next one first: when, and which.
+
+        Raises `NoSuchList`.
         """
         with self._open() as connection:
             row = row_of(connection, name)
-            given = {"list": row.id, "version": row.version, "now": now}
-            condition = f"list = :list AND device IS NULL AND {IN_FORCE}"
             found = connection.execute(
-                f"SELECT network FROM user_entries WHERE {condition}", given
+                "SELECT network, until FROM user_entries "
+                f"WHERE list = :list AND device IS NULL AND {IN_FORCE}",
+                {"list": row.id, "version": row.version, "now": now},
             ).fetchall()
-            (end,) = connection.execute(
-                f"SELECT MIN(until) FROM user_entries WHERE {condition}", given
-            ).fetchone()
-        return [network for (network,) in found], row.version, end
+        ends = sorted((until, network) for network, until in found if until is not None)
+        return [network for network, _ in found], row.version, ends
 
     # -- changing ----------------------------------------------------------------
 

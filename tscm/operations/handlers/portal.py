@@ -44,7 +44,8 @@ from tscm.portal.items import (
     shown_table,
     with_queries,
 )
-from tscm.portal.publishing import PolicyState, Published, published_file
+from tscm.portal.published_files import published_file
+from tscm.portal.publishing import PolicyState, Published
 from tscm.portal.resolving import Site, check_policy, check_target, members, users_of
 from tscm.portal.site import Stored, catalogue, stored_site
 from tscm.portal.sources import TargetState

@@ -1,0 +1,93 @@
+"""
+What leaves a published list by time alone, also while a change of its policy waits for confirmation.  Pure.
+
+A change that waits must not keep an entry in force beyond its end: a permit for a day would last until somebody
+looked.  What the list was made of is no longer known then, so it is noted with the list when it is published.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from tscm.policy.cidr import CidrSet, Entries
+from tscm.policy.user_lists import cidrs_of
+
+ENDS_MOST = 2000
+"""The soonest ends that are noted of a list."""
+_STAYS_MOST = 20_000
+
+End = tuple[float, str]
+"""When an entry ends (POSIX seconds), and its network as `read_network` spells it."""
+
+
+@frozen(kw_only=True)
+class Passing:
+    """
+    A part of a list: what has no end, and what has one.
+    """
+
+    steady: Entries
+    ends: Sequence[End] = ()
+
+
+@frozen(kw_only=True)
+class Leaving:
+    """
+    Entries of a published list that end, and what of their networks is in it without an end.
+    """
+
+    ends: tuple[End, ...] = ()
+    stays: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, parts: Iterable[Passing]) -> "Leaving":
+        """Of a list that is made of *parts*; entries that end late count as without an end."""
+        found = tuple(parts)
+        ends = sorted(one for part in found for one in part.ends)
+        kept, later = ends[:ENDS_MOST], ends[ENDS_MOST:]
+        if not kept:
+            return cls()
+        steady = [*(part.steady for part in found), _networks(later).entries]
+        stays = _networks(kept).intersection(CidrSet.of(Entries.joined(steady)))
+        if len(stays) > _STAYS_MOST:
+            return cls()
+        return cls(ends=tuple(kept), stays=tuple(str(one) for one in stays.cidrs()))
+
+    @classmethod
+    def of_json(cls, told: Any) -> "Leaving":
+        """What `as_json` gave; nothing for anything else."""
+        try:
+            return cls(
+                ends=tuple((float(until), str(network)) for until, network in told["ends"]),
+                stays=tuple(str(one) for one in told["stays"]),
+            )
+        except (TypeError, ValueError, KeyError):
+            return cls()
+
+    def as_json(self) -> Mapping[str, Any]:
+        """For the database."""
+        return {"ends": [list(one) for one in self.ends], "stays": list(self.stays)}
+
+    @property
+    def next_end(self) -> float | None:
+        """When the next entry ends."""
+        return self.ends[0][0] if self.ends else None
+
+    def is_due(self, now: float) -> bool:
+        """Has any of them ended?"""
+        return self.next_end is not None and self.next_end <= now
+
+    def taken_off(self, published: CidrSet, now: float) -> CidrSet:
+        """*published* without the entries that have ended, as far as nothing else holds their addresses."""
+        over = _networks(one for one in self.ends if one[0] <= now)
+        stays = CidrSet.of_texts(self.stays).union(_networks(self.later(now).ends))
+        return published.difference(over.difference(stays))
+
+    def later(self, now: float) -> "Leaving":
+        """What has not ended yet."""
+        return Leaving(ends=tuple(one for one in self.ends if one[0] > now), stays=self.stays)
+
+
+def _networks(ends: Iterable[End]) -> CidrSet:
+    return CidrSet.of_texts(cidr for _, network in ends for cidr in cidrs_of(network))
