@@ -266,6 +266,11 @@ class Collector:
         except ValueError as error:
             self.refuse(text, str(error))
 
+    def add_v4(self, addresses: NDArray[np.uint32], lengths: NDArray[np.uint8]) -> None:
+        """Columns of IPv4 networks, lengths of 0 to 32."""
+        self._v4 += addresses.astype(">u4").tobytes()
+        self._v4_lengths += lengths.tobytes()
+
     def pass_over(self, what: str) -> None:
         """Count a record that holds no entry, by what it is."""
         self.other_records += 1

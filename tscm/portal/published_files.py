@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tscm.policy.cidr import CidrSet, Entries
+from tscm.policy.plain_lines import as_lines
 from tscm.settings.files import write_private
 
 
@@ -33,7 +34,7 @@ def write_list(portal: Path, name: str, networks: CidrSet, what: str) -> bool:
     """Put a list in its place, unless it is there already.  Raises `OSError`."""
     file = published_file(portal, name)
     head = f"# {what}: written by tscm, and again at its next change\n"
-    content = (head + "\n".join(networks.cidrs())).encode()
+    content = head.encode() + as_lines(networks.entries)
     with suppress(OSError):  # what cannot be read is written
         if file.stat().st_size == len(content) and file.read_bytes() == content:
             return False

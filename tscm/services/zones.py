@@ -10,14 +10,17 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
-from zlib import crc32
+from typing import Self
 
 import dns.name
+import numpy as np
 from attrs import frozen
+from numpy.typing import NDArray
 
 from tscm.policy.cidr import Entries
 from tscm.policy.collect import Collector
 from tscm.policy.lists import Refused
+from tscm.policy.plain_lines import v4_lines
 from tscm.policy.records import APL, IN, NS, SOA
 
 TTL = 300
@@ -26,6 +29,8 @@ DIRECT_BYTES = 65535 - 1024
 """Records that one answer may hold, with room left for question, EDNS and signature."""
 _ITEMS = 1000
 _CUT_MASK = 0x3F
+_ITEM_HEAD = 4
+"""Octets of an item before those of its address."""
 CHANGES_KEPT = 24
 """Generations back that differences are given for."""
 _OWNER_IS_QUESTION = b"\xc0\x0c"
@@ -33,6 +38,17 @@ _FIXED = struct.Struct(">HHIH")
 _HEADER = struct.Struct(">HHHHHH")
 _SOA_TIMES = struct.pack(">IIII", 3600, 600, 604800, 300)
 _QR_AA = 0x8400
+
+
+def _crc_table() -> NDArray[np.uint32]:
+    """What CRC-32 (ISO 3309) makes of each octet."""
+    sums = np.arange(256, dtype=np.uint32)
+    for _ in range(8):
+        sums = np.where(sums & 1, sums >> 1 ^ 0xEDB8_8320, sums >> 1).astype(np.uint32)
+    return sums
+
+
+_CRC = _crc_table()
 
 
 @frozen
@@ -100,8 +116,15 @@ def read_list(content: bytes, max_entries: int) -> Collector:
 
     What is no CIDR is counted and kept with its cause.  Raises `ListTooLong`.
     """
-    collector = Collector(max_entries)
-    for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
+    collector, before = Collector(max_entries), 0
+    while content.startswith(b"#"):
+        before, content = before + 1, content.partition(b"\n")[2]
+    quick = v4_lines(content)
+    if quick is not None:
+        addresses, lengths, end = quick
+        collector.add_v4(addresses, lengths)
+        before, content = before + len(lengths), content[end:]
+    for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), before + 1):
         words = line.partition("#")[0].partition(";")[0].split()
         if len(words) == 1:
             collector.add_text(words[0])
@@ -130,31 +153,50 @@ def pack_apl(entries: Entries) -> tuple[bytes, ...]:
     Where a record ends is told by the entries themselves: so a changed entry changes one record and
     leaves the others alone, and differences between generations stay small.
     """
-    v4 = entries.v4_addresses.astype(">u4").tobytes()
-    items = [
-        _item(1, length, v4[at : at + 4].rstrip(b"\0"))
-        for at, length in zip(range(0, len(v4), 4), entries.v4_lengths.tolist(), strict=True)
-    ]
-    halves = zip(
-        entries.v6_high.tolist(),
-        entries.v6_low.tolist(),
-        entries.v6_lengths.tolist(),
-        strict=True,
-    )
-    items += [
-        _item(2, length, struct.pack(">QQ", high, low).rstrip(b"\0"))
-        for high, low, length in halves
-    ]
+    v4 = entries.v4_addresses.astype(">u4").view(np.uint8).reshape(-1, 4)
+    words = np.empty((len(entries.v6_lengths), 2), ">u8")
+    words[:, 0], words[:, 1] = entries.v6_high, entries.v6_low
+    v6 = words.view(np.uint8).reshape(-1, 16)
+    short, long = _Items.of(1, entries.v4_lengths, v4), _Items.of(2, entries.v6_lengths, v6)
+    content = short.content + long.content
+    ends = np.concatenate((short.ends, long.ends + len(short.content))).tolist()
+    closing = np.flatnonzero(np.concatenate((short.closing, long.closing))) + 1
     records: dict[bytes, None] = {}
-    part: list[bytes] = []
-    for item in items:
-        part.append(item)
-        if not crc32(item) & _CUT_MASK or len(part) == _ITEMS:
-            records[b"".join(part)] = None
-            part = []
-    if part:
-        records[b"".join(part)] = None
+    begin = start = 0
+    for stop in (*closing.tolist(), len(ends)):
+        for cut in (*range(start + _ITEMS, stop, _ITEMS), stop):
+            if cut > start:
+                records[content[begin : ends[cut - 1]]] = None
+                begin, start = ends[cut - 1], cut
     return tuple(records)
+
+
+@frozen(eq=False)
+class _Items:
+    """
+    Items of one family: their octets, where each ends, and whether it ends its record.
+    """
+
+    content: bytes
+    ends: NDArray[np.int64]
+    closing: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, family: int, lengths: NDArray[np.uint8], addresses: NDArray[np.uint8]) -> Self:
+        count, width = addresses.shape
+        there = addresses[:, ::-1] != 0
+        octets = np.where(there.any(axis=1), width - there.argmax(axis=1), 0) if count else there
+        rows = np.zeros((count, _ITEM_HEAD + width), np.uint8)
+        rows[:, 1], rows[:, 2], rows[:, _ITEM_HEAD:] = family, lengths, addresses
+        if count:
+            rows[:, 3] = octets
+        sizes = rows[:, 3].astype(np.int64) + _ITEM_HEAD
+        shown = np.arange(rows.shape[1]) < sizes[:, None]
+        sums = np.full(count, 0xFFFF_FFFF, np.uint32)
+        for at in range(rows.shape[1]):
+            after = _CRC[(sums ^ rows[:, at]) & 0xFF] ^ (sums >> np.uint32(8))
+            sums = np.where(shown[:, at], after, sums)
+        return cls(rows[shown].tobytes(), np.cumsum(sizes), ~sums & _CUT_MASK == 0)
 
 
 def next_changes(before: Zone | None, serial: int, apl: Sequence[bytes]) -> tuple[Change, ...]:
@@ -179,10 +221,6 @@ def next_changes(before: Zone | None, serial: int, apl: Sequence[bytes]) -> tupl
             break
         kept.append(one)
     return tuple(reversed(kept))
-
-
-def _item(family: int, length: int, octets: bytes) -> bytes:
-    return struct.pack(">HBB", family, length, len(octets)) + octets
 
 
 def record(kind: int, data: bytes) -> bytes:
