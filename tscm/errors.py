@@ -187,6 +187,21 @@ class DeviceExists(TscmError):
 
 
 @define(eq=False)
+class LogExists(TscmError):
+    """
+    A device cannot have a name under which the log of a removed device lies.
+    """
+
+    name: str
+
+    def __str__(self) -> str:
+        return (
+            f"the log of a removed device named {self.name!r} is still on the disk; delete it with `tsadmin "
+            f"spool delete {self.name}`, or choose another name"
+        )
+
+
+@define(eq=False)
 class SenderConflict(TscmError):
     """
     Two devices claim one source address and nothing in the line could tell them apart.

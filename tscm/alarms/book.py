@@ -2,15 +2,30 @@
 What is remembered of alarms, over restarts too: which are open, what was told, what waits to be told.
 """
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from tscm.alarms.alarm import Alarm, Ended
 from tscm.alarms.counting import Counted
-from tscm.alarms.mutes import Mute
+from tscm.alarms.mutes import ALL, Mute
 from tscm.channels.message import Item
 from tscm.channels.outbox import Outbox
+from tscm.settings.alarm_rules import Rule
 
 ENDED_MOST = 200
+_OF_DEVICES = frozenset(
+    {
+        ALL,
+        Rule.DEVICE_FAILED,
+        Rule.POLICY_AGE,
+        Rule.NO_LINES,
+        Rule.UPDATE_REJECTED,
+        Rule.LOCKED_OUT,
+        Rule.UNTRUSTED_DEVICE,
+        Rule.REJECTED_BATCH,
+        Rule.SETTINGS,
+    }
+)
+"""Rules whose subject is the name of a device."""
 
 
 @frozen(kw_only=True)
@@ -42,3 +57,20 @@ class Book:
     def open(self) -> tuple[Alarm, ...]:
         """The alarms that are raised."""
         return tuple(one for one in self.alarms if one.is_open)
+
+    def renamed(self, name: str, to: str) -> "Book":
+        """The book once the device *name* is called *to*: what is open, ended and muted of it goes on."""
+
+        def full(text: str) -> str:
+            rule, _, subject = text.partition("/")
+            return f"{rule}/{to}" if subject == name and rule in _OF_DEVICES else text
+
+        return evolve(
+            self,
+            alarms=tuple(
+                evolve(one, subject=to) if one.subject == name and one.rule in _OF_DEVICES else one
+                for one in self.alarms
+            ),
+            ended=tuple(evolve(one, name=full(one.name)) for one in self.ended),
+            mutes=tuple(evolve(one, name=full(one.name)) for one in self.mutes),
+        )

@@ -309,6 +309,13 @@ class AlarmService(Service):
             self._kept, self._kept_at = state, steady
             await self._keep()
 
+    async def rename_device(self, name: str, to: str) -> None:
+        """A device has another name now; fires when that is on the disk, or told as a fault."""
+        renamed = self.book.renamed(name, to)
+        if renamed != self.book:
+            self.book = renamed
+            await self._keep()
+
     async def _keep(self) -> None:
         await self._writing.acquire()
         try:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MODULES: Mapping[str, tuple[str, str]] = {
     "add": ("add", "Add a device: ask for its settings, check its lists and the device, store it."),
     "configure": ("configure", "Change the settings of a device."),
+    "rename": ("rename", "Rename a device; its log and all that is kept of it follow."),
     "show": ("show", "Show a device's settings and state."),
     "list": ("list", "List the devices."),
     "status": ("status", "Show the state of every device, the worst first."),
@@ -88,7 +89,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "allow",
         "doctor",
     ),
-    "Devices": ("add", "configure", "list", "test", "remove"),
+    "Devices": ("add", "configure", "list", "test", "rename", "remove"),
     "Policies": ("policy", "entries", "lists"),
     "Logs": ("tail", "logs", "ledger", "spool", "events", "senders"),
     "This manager": (

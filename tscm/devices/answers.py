@@ -81,3 +81,12 @@ class Removed:
     lines: str = ""
     on: str = "firewall"
     """What the lines are entered on, in words."""
+
+
+@frozen(kw_only=True)
+class Renamed:
+    """A device that has another name now; *notes* say what the operator has to do."""
+
+    name: str
+    before: str
+    notes: tuple[str, ...] = ()

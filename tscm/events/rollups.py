@@ -22,6 +22,7 @@ ACTIONS = (BLOCKED, ALLOWED)
 DIRECTIONS = (INBOUND, OUTBOUND)
 HOUR_SECONDS = 3600
 _WORDS_KEPT = 200_000
+_OF_A_DEVICE = ("hits", "packs", "event_readers", "first_hits")
 _ADD = (
     f"INSERT INTO hits VALUES ({', '.join('?' * (len(KEYS) + 3))}) ON CONFLICT "  # noqa: S608 - marks alone
     "DO UPDATE SET lines = lines + excluded.lines, hits = hits + excluded.hits"
@@ -219,10 +220,29 @@ class Rollups:
             )
         return True
 
+    def rename(self, device: str, to: str) -> None:
+        """
+        What was counted of *device* is counted of *to* from now on, in the place of what was counted of an earlier *to*.
+
+        Nothing happens where nothing was counted: a second time changes nothing.
+        """
+        with self.together():
+            before, after = self._known(device), self._word(to)
+            for table in _OF_A_DEVICE:
+                if self._connection.execute(
+                    f"SELECT 1 FROM {table} WHERE device = ? LIMIT 1",  # noqa: S608 - names of this file
+                    (before,),
+                ).fetchone():
+                    self._connection.execute(f"DELETE FROM {table} WHERE device = ?", (after,))  # noqa: S608 - names of this file
+                    self._connection.execute(
+                        f"UPDATE {table} SET device = ? WHERE device = ?",  # noqa: S608 - names of this file
+                        (after, before),
+                    )
+
     def forget(self, device: str) -> None:
         """Take away all that was counted of a device, and its position."""
         with self.together():
-            for table in ("hits", "packs", "event_readers", "first_hits"):
+            for table in _OF_A_DEVICE:
                 self._connection.execute(
                     f"DELETE FROM {table} WHERE device = ?",  # noqa: S608 - names of this file
                     (self._known(device),),

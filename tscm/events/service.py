@@ -130,6 +130,10 @@ class EventService(Service):
         if one is not None:
             await self._rounds.end(one)
 
+    async def rename(self, name: str, to: str) -> None:
+        """What was counted of *name*, which is not read now, is counted of *to*.  Raises `WorkerFailed`."""
+        await self._worker.ask({"kind": "rename", "device": name, "to": to})
+
     async def forget(self, name: str) -> None:
         """Take away what was counted of a device."""
         await self._worker.ask({"kind": "forget", "device": name})

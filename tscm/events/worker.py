@@ -215,6 +215,11 @@ class Worker:
             self._rollups.forget(device)
             self._read_again(device)
             return {}
+        if kind == "rename":
+            self._rollups.rename(device, str(request["to"]))
+            self._read_again(device)
+            self._read_again(str(request["to"]))
+            return {}
         if kind == "expire":
             return {"gone": self._rollups.expire(int(request["before_hour"]))}
         if kind == "pack":

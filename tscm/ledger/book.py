@@ -133,6 +133,20 @@ class Book:
         lost = {one: lines for one, lines in self.lost.items() if one != name}
         return evolve(self, logs=logs, lost=lost)
 
+    def renamed(self, name: str, to: str) -> "Book":
+        """The book once the log *name* is called *to*."""
+
+        def moved(counts: Mapping[str, int]) -> dict[str, int]:
+            return {
+                to if one == name else one: n
+                for one, n in counts.items()
+                if one != to or name not in counts
+            }
+
+        return evolve(
+            self, logs=moved(self.logs), lost=moved(self.lost), refused=moved(self.refused)
+        )
+
     def _compared(self, name: str, stored: int, missing: int) -> tuple[int, int]:
         """By how many lines a log has grown since it was noted, and how many it has lost."""
         grown = stored - self.logs.get(name, stored)
@@ -235,6 +249,18 @@ def read_book(path: Path) -> Book | None:
 def write_book(path: Path, book: Book) -> None:
     """Blocking: put the book on disk, whole or not at all.  Raises `OSError`."""
     write_private(path, encode_book(book))
+
+
+def rename_log(path: Path, name: str, to: str) -> None:
+    """
+    Blocking: have the book on disk call the log *name* *to*, if there is one.
+
+    A damaged book is left for the next start, which says so.  Raises `OSError`.
+    """
+    with contextlib.suppress(ValueError):
+        book = read_book(path)
+        if book is not None and book.renamed(name, to) != book:
+            write_book(path, book.renamed(name, to))
 
 
 def forget_log(path: Path, name: str) -> None:

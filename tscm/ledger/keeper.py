@@ -136,6 +136,13 @@ class LedgerKeeper(MultiService):
         """A log was deleted on purpose: one of the same name begins anew."""
         self._book = self._book.without_log(name)
 
+    async def rename_log(self, name: str, to: str) -> None:
+        """A log is called *to* now; fires when that is on the disk, or told as a fault."""
+        self._book = self._book.renamed(name, to)
+        if self._writing is not None:  # the note under way has the old name
+            await _uncancelled(self._writing)
+        await self._note()
+
     def _read_again(self) -> bool:
         """Whether the book that could not be read at the start is read by now."""
         if not self._unread:

@@ -92,6 +92,12 @@ class Manager:
     """How the scheduled backups stand; changes while the manager runs."""
     alarms: "Callable[[], AlarmService]"
     reports: "Callable[[], ReportService]"
+    leave: Callable[[str], Awaitable[None]]
+    """End with what reads the log of a device; its lines are stored further."""
+    release: Callable[[str], None]
+    """Take a device that was left out of force, so that nothing has its files open, and forget nothing of it."""
+    take: Callable[[str, str], None]
+    """Put a device's file in force, the one or the other name's, after `leave` of the first."""
     publisher: "PolicyPublisher | None" = None
     """Publishes the policies of the portal."""
     judged: "dict[str, Stamped]" = field(factory=dict)

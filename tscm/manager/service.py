@@ -49,6 +49,7 @@ from tscm.manager.endings import Endings
 from tscm.manager.lag import LOOK_SECONDS, ReaderLags
 from tscm.manager.log_consumers import DROP, EVENTS
 from tscm.manager.node import Manager, Node
+from tscm.manager.renaming import complete_renaming
 from tscm.manager.settings_watch import WATCH_SECONDS, SettingsWatch
 from tscm.metrics.pages import WatchService
 from tscm.operations.calls import Calls
@@ -299,6 +300,9 @@ class NodeService(Service):
                 bookkeeper=self.bookkeeper,
                 lags=self.lags,
                 lists=self.lists,
+                leave=self.leave_device,
+                release=self.release_device,
+                take=self.take_device,
                 publisher=self.publisher,
                 metrics_addresses=self.watch.addresses,
                 services_addresses=lambda: {
@@ -377,6 +381,7 @@ class NodeService(Service):
         self.publisher.startService()
         for one in self.portal:
             one.startService()
+        complete_renaming(self.layout, self.store)
         self.files.begin()
         self._lag_looks.startService()
         self.bookkeeper.startService()
@@ -573,6 +578,30 @@ class NodeService(Service):
                 self.spool.close_device(name)
         finally:
             self._ending.discard(name)
+
+    async def leave_device(self, name: str) -> None:
+        """End with what reads a device's log, and begin nothing of it before `take_device`; lines are stored further."""
+        rooms = self.device(name)
+        if name in self._ending:
+            raise DeviceBeingRemoved(name)
+        self._ending.add(name)
+        await self._endings.end(
+            f"events of {name}", lambda: Deferred.fromCoroutine(self.events.leave(name))
+        )
+        await self._endings.end(f"readers of {name}", rooms.stop)
+
+    def release_device(self, name: str) -> None:
+        """Take a device that was left out of force: it is about to come back under another name."""
+        self.rooms.pop(name, None)
+        self.senders.release(name)
+        self.faults.pop(name, None)
+        self.files.forget(name)
+
+    def take_device(self, left: str, name: str) -> None:
+        """Put the file of *name* in force, in the place of *left*."""
+        self.release_device(left)
+        self._ending.discard(left)
+        self.files.take(name)
 
     async def _no_events(self, name: str) -> None:
         await self.events.leave(name)

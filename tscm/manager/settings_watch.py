@@ -118,6 +118,11 @@ class SettingsWatch:
         self._seen.pop(name, None)
         self._sealed.discard(name)
 
+    def take(self, name: str) -> None:
+        """Put a device's file in force now, in the place of what is."""
+        self._seen[name] = _signature_of(self._service.layout.device_file(name))
+        self._load(name)
+
     def _load(self, name: str) -> None:
         """
         Put the file of a device in force; one with a fault leaves what there is, and is shown.

@@ -24,6 +24,14 @@ class Device:
 
 
 @frozen(kw_only=True)
+class RenamedDevice:
+    """A device, and the nickname that it shall have."""
+
+    name: str
+    to: str
+
+
+@frozen(kw_only=True)
 class Balanced:
     """One device, or all of them with the node's own counts."""
 

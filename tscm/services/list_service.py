@@ -223,6 +223,11 @@ class ListService(Service):
         self._devices.pop(name, None)
         self.book.forget(name)
 
+    def rename_device(self, name: str, to: str) -> None:
+        """Serve it no more under *name*; who pulled for it pulled for *to*."""
+        self._devices.pop(name, None)
+        self.book.rename(name, to)
+
     def figures(self, name: str) -> PullFigures | None:
         """How the lists of a device are served; None where it pulls none."""
         one = self._devices.get(name)

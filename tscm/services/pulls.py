@@ -68,6 +68,16 @@ class PullBook:
         self._known.pop(device, None)
         self._new = {key for key in self._new if key[0] != device}
 
+    def rename(self, device: str, to: str) -> None:
+        """The device is called *to* now; what the database has of it is renamed with the rest."""
+        self.forget(to)
+        mine = self._known.pop(device, {}).values()
+        known = {_key(one): one for one in (evolve(pulls, device=to) for pulls in mine)}
+        new = {(to, *key[1:]) for key in self._new if key[0] == device}
+        self._new = {key for key in self._new if key[0] != device} | new
+        if known:
+            self._known[to] = known
+
     def write(self) -> None:
         """Keep what is new.  Raises `TscmError`; then it is tried again with the next."""
         self.load()

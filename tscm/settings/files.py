@@ -182,6 +182,31 @@ def _sealed(present: Any, value: Secret, where: str, key: SealingKey) -> str:
     return key.seal(value, where)
 
 
+def prepare_renamed(layout: Layout, name: str, to: str) -> Path:
+    """
+    Write the settings of device *name* as those of *to* beside them, its secrets sealed for that name; gives the file.
+
+    Comments are kept.  Raises `SecretUnavailable`, `OSError`.
+    """
+    import tomlkit
+
+    document = tomlkit.parse(read_regular(layout.device_file(name)).decode())
+    _seal_for(document, name, to, layout)
+    path = layout.devices / f".{to}.renamed.new"
+    write_private(path, tomlkit.dumps(document).encode())
+    return path
+
+
+def _seal_for(table: Any, name: str, to: str, layout: Layout) -> None:
+    """Seal the secrets in *table* anew, that of *name*, for the device *to*."""
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            _seal_for(value, name, to, layout)
+        elif isinstance(value, str) and value.startswith(PREFIX):
+            sealing = load_key(layout.key)
+            table[key] = sealing.seal(sealing.open(value, f"{name}.{key}"), f"{to}.{key}")
+
+
 def remove_device(layout: Layout, name: str) -> None:
     """Forget a device's settings.  Raises `NoSuchDevice`."""
     try:

@@ -20,6 +20,7 @@ BACKUP = (
     BackupRule("var/lib/tscm/key", Treatment.KEY),
     BackupRule("var/lib/tscm/lock", Treatment.LEFT_OUT, "a lock of this host"),
     BackupRule("var/lib/tscm/policy.lock", Treatment.LEFT_OUT, "a lock of this host"),
+    BackupRule("var/lib/tscm/renaming.json", Treatment.COPY),
     BackupRule("var/lib/tscm/backups/**", Treatment.LEFT_OUT, "another backup"),
     BackupRule(
         "var/lib/tscm/web/**",
@@ -83,6 +84,11 @@ class Layout:
     def reports(self) -> Path:
         """Which scheduled reports were sent."""
         return self.state / "reports.json"
+
+    @property
+    def renaming(self) -> Path:
+        """The renaming of a device that is under way."""
+        return self.state / "renaming.json"
 
     @property
     def feeds(self) -> Path:

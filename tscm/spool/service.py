@@ -271,6 +271,21 @@ class SpoolService(MultiService):
         self.close_device(name)
         self._rotate_bytes.pop(name, None)
 
+    def rename_log(self, name: str, to: str) -> None:
+        """
+        Close the log *name* and call its folder *to*: whatever opens *to* goes on in it.
+
+        Raises `LogOpening` while a thread works on the live file, `OSError`; then the log is closed, and where it was.
+        """
+        log = self._devices.get(name)
+        if name in self._openings or (log is not None and log.copying is not None):
+            raise LogOpening(name, self.disk.size_of(LogFolder(self.logs / name).live) or 0)
+        self._orphans.release(to)
+        self.close_device(name)
+        self.disk.rename(self.logs / name, self.logs / to)
+        for kept in (self._closed, self._opened_lines, self._rotate_bytes):
+            kept.pop(name, None)
+
     async def delete_log(self, name: str) -> LogSummary:
         """
         Delete the log of a device that is gone; gives what there was.

@@ -363,6 +363,26 @@ class Policies:
                 (device, entry),
             )
 
+    def rename(self, device: str, to: str) -> None:
+        """
+        What is kept of *device* is kept of *to* from now on, in the place of what was kept of an earlier *to*.
+
+        Nothing happens where nothing is kept of *device*: a second time changes nothing.
+        """
+        self._store.changed(device)
+        self._store.changed(to)
+        with self._store.transaction() as cursor:
+            for table in _OF_A_DEVICE:
+                if cursor.execute(
+                    f"SELECT 1 FROM {table} WHERE device = ? LIMIT 1",  # noqa: S608 - names from above
+                    (device,),
+                ).fetchone():
+                    cursor.execute(f"DELETE FROM {table} WHERE device = ?", (to,))  # noqa: S608 - names from above
+                    cursor.execute(
+                        f"UPDATE {table} SET device = ? WHERE device = ?",  # noqa: S608 - names from above
+                        (to, device),
+                    )
+
     def forget(self, device: str) -> None:
         """Forget all of a device."""
         self._store.changed(device)

@@ -164,6 +164,12 @@ class UpdateRecords:
         if changed != memory:
             self._policies.save_memory(after.name, changed.to_json())
 
+    def rename(self, name: str, to: str) -> None:
+        """All that is kept of a device is kept of *to*."""
+        self._policies.rename(name, to)
+        self._shown.pop(name, None)
+        self._shown.pop(to, None)
+
     def forget(self, name: str) -> None:
         """All that is kept of a device."""
         self._shown.pop(name, None)

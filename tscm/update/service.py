@@ -175,6 +175,25 @@ class UpdateService(Service):
 
     def forget_device(self, name: str) -> None:
         """Forget a device and all that is kept of it; a run under way stops at the next step."""
+        self._leave(name)
+        if self._records.fault is None:
+            self._records.forget(name)
+
+    def is_under_way(self, name: str) -> bool:
+        """Is an update or a test of the device running?"""
+        one = self._devices.get(name)
+        return one is not None and one.running_since is not None
+
+    def rename_device(self, name: str, to: str) -> None:
+        """
+        Update the device no more under *name*; what is kept of it is kept of *to*.  No run may be under way.
+
+        Raises where the store cannot be used; then nothing has changed.
+        """
+        self._records.rename(name, to)
+        self._leave(name)
+
+    def _leave(self, name: str) -> None:
         one = self._devices.pop(name, None)
         self._checks.lookout.forget(name)
         self.proofs.forget(name)
@@ -183,8 +202,6 @@ class UpdateService(Service):
             one.gone = True
             self._stop_timer(one)
             one.hurry()
-        if self._records.fault is None:
-            self._records.forget(name)
 
     def _start_timer(self, one: Updated) -> None:
         name, interval = one.settings.name, float(self._node.policy.interval_seconds)

@@ -2,9 +2,9 @@
 Operations on devices and their settings.
 """
 
-from tscm.devices.answers import Added, Changed, Prospected, Removed
+from tscm.devices.answers import Added, Changed, Prospected, Removed, Renamed
 from tscm.operations.answers import DeviceView, SetupLines
-from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Prospect
+from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Prospect, RenamedDevice
 from tscm.operations.operation import Needs, Operation
 
 PROSPECT: Operation[Prospect, Prospected] = Operation(
@@ -74,6 +74,20 @@ REMOVE: Operation[Device, Removed] = Operation(
     destructive=True,
 )
 """Forget a device: `{name, lines}`, the lines being the way back on the firewall."""
+
+RENAME: Operation[RenamedDevice, Renamed] = Operation(
+    answer=Renamed,
+    name="rename",
+    room="renaming",
+    verb="POST",
+    path="/v1/devices/<name>/rename",
+    args=RenamedDevice,
+    needs=Needs.FILES,
+    noun="renaming a device",
+    long=True,
+    changes=True,
+)
+"""Give a device another nickname; its permanent id, its log and all that is kept of it stay: `{name, before, notes}`."""
 
 SETUP_LINES: Operation[Device, SetupLines] = Operation(
     answer=SetupLines,

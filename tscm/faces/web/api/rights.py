@@ -107,6 +107,7 @@ _BY_ROLE: Mapping[Role, tuple[Operation[Any, Any], ...]] = {
         devices.ADD,
         devices.CHANGE,
         devices.REMOVE,
+        devices.RENAME,
         policies.PURGE,
         logs.DROP,
         logs.DROP_READER,
