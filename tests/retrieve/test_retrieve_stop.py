@@ -10,9 +10,11 @@ import pytest
 
 from tests.kinds.asa.rest.test_rest_trickle import serving
 from tscm.base.deadline import Scope
+from tscm.base.host_port import HostPort
 from tscm.errors import ListUnavailable
 from tscm.retrieve.feed_source import FeedSource
 from tscm.retrieve.feeds import fetch_feed
+from tscm.retrieve.sources import ListSource, fetch_list
 from tscm.retrieve.stream import DnsStream, Limits, Unanswered
 
 LONG = Limits(connect_seconds=600, idle_seconds=600, whole_seconds=600)
@@ -31,7 +33,15 @@ def ask(root: str) -> None:
             stream.receive()
 
 
-@pytest.mark.parametrize("look", [fetch, ask])
+def fetch_by_dns(root: str) -> None:
+    port = int(root.removesuffix("/api").rpartition(":")[2])
+    server = HostPort("127.0.0.1", port)
+    source = ListSource(name="b.example", servers=(server,), port=53, limits=LONG)
+    with pytest.raises(ListUnavailable, match="manager is stopping; no action is needed"):
+        fetch_list(source, None, 0.0)
+
+
+@pytest.mark.parametrize("look", [fetch, ask, fetch_by_dns])
 def test_a_stop_cuts_a_list_off_at_once(look: Callable[[str], None]) -> None:
     asked, scope = threading.Event(), Scope()
 

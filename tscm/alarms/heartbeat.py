@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from tscm.base.clock import wall_seconds
 from tscm.base.schedule import PeriodicService
+from tscm.channels.fault import ChannelStopped
 from tscm.errors import TscmError
 
 
@@ -60,6 +61,8 @@ class Heartbeat(Service):
             return
         try:
             await self._send()
+        except ChannelStopped:
+            return
         except TscmError as error:
             self._failed(str(error))
         else:

@@ -24,7 +24,7 @@ from tscm.alarms.observed import Observed
 from tscm.alarms.rules import rules_in_force
 from tscm.base.clock import wall_seconds
 from tscm.base.schedule import PeriodicService
-from tscm.channels.fault import ChannelFault
+from tscm.channels.fault import ChannelFault, ChannelStopped
 from tscm.channels.figures import AlarmFigures
 from tscm.channels.message import ITEMS_MOST, Item, Message, What, item
 from tscm.errors import TscmError
@@ -226,6 +226,8 @@ class AlarmService(Service):
         while self.running and (parcel := self.book.outbox.next(channel)) is not None:
             try:
                 answer = await self._send(channel, parcel.message)
+            except ChannelStopped:
+                return
             except TscmError as error:
                 outbox = self.book.outbox.failed(
                     parcel,

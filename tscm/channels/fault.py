@@ -23,6 +23,17 @@ class ChannelFault(TscmError):
         return f"{self.cause}; {self.remedy}" if self.remedy else self.cause
 
 
+class ChannelStopped(ChannelFault):
+    """
+    The manager stops and has hung up: nothing is known of the other side, and the message stays where it is.
+    """
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"{where}: it was interrupted because the manager is stopping", "no action is needed"
+        )
+
+
 def answer_text(answer: object) -> str:
     """What the other side said, as one visible line."""
     text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer

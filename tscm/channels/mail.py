@@ -18,7 +18,7 @@ from attrs import frozen
 from tscm.base.deadline import CutOff
 from tscm.base.safe_files import trusting
 from tscm.base.secrets import Secret
-from tscm.channels.fault import ChannelFault, answer_text
+from tscm.channels.fault import ChannelFault, ChannelStopped, answer_text
 from tscm.settings.alarms import MailSettings
 from tscm.settings.layout import Layout
 from tscm.settings.secret_file import SecretFileFaulty, read_secret
@@ -131,7 +131,12 @@ def send_mail(settings: MailSettings, layout: Layout, mail: Mail) -> str:
     first = context if settings.security == "tls" else None
     try:
         with cut.within(seconds):
-            return _exchange(settings, _Session(cut, first, seconds), context, password, mail)
+            try:
+                return _exchange(settings, _Session(cut, first, seconds), context, password, mail)
+            except (smtplib.SMTPException, OSError, UnicodeError, ValueError):
+                if cut.stopped:
+                    raise ChannelStopped(f"mail server {where}") from None
+                raise
     except ChannelFault:
         raise
     except ssl.SSLCertVerificationError as error:

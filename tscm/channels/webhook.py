@@ -20,7 +20,7 @@ from tscm.base.deadline import CutOff
 from tscm.base.safe_files import trusting
 from tscm.base.server_addresses import refusal
 from tscm.base.watched_http import WatchedTransport
-from tscm.channels.fault import ChannelFault, answer_text
+from tscm.channels.fault import ChannelFault, ChannelStopped, answer_text
 from tscm.settings.alarms import WebhookSettings
 from tscm.settings.layout import Layout
 from tscm.settings.secret_file import SecretFileFaulty, read_secret
@@ -87,6 +87,8 @@ def post(
     except AddressRefused as error:
         raise ChannelFault(str(error), "correct the URL, or set allow_private") from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        if cut.stopped:
+            raise ChannelStopped(_server(target)) from None
         late = cut.over or isinstance(error, httpx.TimeoutException)
         over = "it did not answer in time" if late else answer_text(error)
         raise ChannelFault(f"{_server(target)}: {over}", "check the URL and the server") from None

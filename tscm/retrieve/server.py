@@ -112,6 +112,8 @@ def ask_server(
     except Unanswered as error:
         other = 53 if port == 5353 else 5353
         hint = "check the port in [policy] servers" if server.port else f"try `--dns_port {other}`"
+        if error.stopped:
+            hint = "no action is needed"
         fault = ServerFault(str(error), hint, *([ALG] if error.middlebox else []))
     except MessageDamaged as error:
         fault = ServerFault(f"{at} sent a malformed answer: {error}", ALG)

@@ -38,13 +38,21 @@ class Unanswered(Exception):
     A server that cannot be talked to; the text says in words what it did.
 
     *middlebox* marks what an application-layer gateway in the way looks like, *begun* that part of
-    a message had come.
+    a message had come, *stopped* that we hung up because the manager stops.
     """
 
-    def __init__(self, cause: str, *, middlebox: bool = False, begun: bool = False) -> None:
+    def __init__(
+        self, cause: str, *, middlebox: bool = False, begun: bool = False, stopped: bool = False
+    ) -> None:
         self.middlebox = middlebox
         self.begun = begun
+        self.stopped = stopped
         super().__init__(cause)
+
+    @classmethod
+    def by_stop(cls) -> "Unanswered":
+        """We hung up because the manager stops."""
+        return cls("it was interrupted because the manager is stopping", begun=True, stopped=True)
 
 
 @define(eq=False)
@@ -162,7 +170,7 @@ class DnsStream:
     def _broken(self, error: OSError) -> Unanswered:
         where = f"{self.host} port {self.port}"
         if self._cut.stopped:
-            return Unanswered("it was interrupted because the manager is stopping", begun=True)
+            return Unanswered.by_stop()
         if isinstance(error, TimeoutError) or self._cut.over:
             if self._cut.over or self.monotonic() >= self.deadline:
                 return Unanswered(
@@ -181,7 +189,7 @@ class DnsStream:
 
     def _wait(self, seconds: float) -> float:
         if self._cut.stopped:
-            raise Unanswered("it was interrupted because the manager is stopping", begun=True)
+            raise Unanswered.by_stop()
         left = self.deadline - self.monotonic()
         if left <= 0:
             raise Unanswered(
