@@ -8,13 +8,14 @@ from random import Random
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from tests.events.by_hand import FIRST, HOUR, KEYS, fits
 from tscm.errors import SettingsFaulty
 from tscm.events.judge import Force, Hit, Sum, judge
 from tscm.events.report import BY, Question, ask, ask_several, read_question
 from tscm.events.rollups import EventPosition, Rollups
-from tscm.policy.cidr import Entries
+from tscm.policy.cidr import CidrSet, Entries
 from tscm.store.database import Store, open_database
 from tscm.syslog.asa_bulk import Row
 
@@ -151,6 +152,22 @@ def test_several_devices_together_are_the_sum_of_each(
     assert together.counts_are_low == sum(one.counts_are_low for one in alone)
     hits = [row["hits"] for row in together.rows]
     assert by == "hour" or hits == sorted(hits, reverse=True)
+
+
+def test_a_report_of_networks_counts_the_hits_on_their_addresses_alone(
+    counted: tuple[Path, list[tuple[int, Hit, Sum]]],
+) -> None:
+    path, every = counted
+    asked = Question(device="fw", since=0.0, until=(FIRST + 500) * HOUR, by="outside", top=1000)
+    everywhere = ask(path, asked)
+    networks = CidrSet.of_texts(["203.0.113.0/28", "2001:db8::/40"])
+    found = ask(path, evolve(asked, listed=networks))
+    wanted = [row for row in everywhere.rows if networks.covers(row["outside"])]
+    assert 0 < len(wanted) < len(everywhere.rows)
+    assert sorted(map(str, found.rows)) == sorted(map(str, wanted))
+    none = ask(path, evolve(asked, listed=CidrSet.of_texts([])))
+    assert (none.hits, none.lines) == (0, 0)
+    assert every
 
 
 def test_nothing_counted_is_an_answer(tmp_path: Path) -> None:

@@ -389,12 +389,13 @@ def why(session: Session, /, address: str, *, json_output: bool) -> None:
         return
     if found.holders:
         show_table(
-            ("policy", "side", "part", "entries", "severity", "threat", "title"),
+            ("policy", "side", "part", "feeds", "entries", "severity", "threat", "title"),
             (
                 (
                     one.policy,
                     one.side,
                     one.part,
+                    ", ".join(one.feeds) or "-",
                     ", ".join(one.entries),
                     "-" if one.severity is None else one.severity,
                     one.threat or "-",

@@ -74,6 +74,7 @@ def _tell_policies(backend: Backend, address: str) -> None:
     for one in found.holders:
         told = f", severity {one.severity}, {one.threat}" if one.severity is not None else ""
         entries = ", ".join(one.entries)
+        told += f" ({', '.join(one.feeds)})" if one.feeds else ""
         say.plain(
             visible(f"policy {one.policy}: its {one.side} list has {entries} by {one.part}{told}")
         )

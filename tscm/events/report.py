@@ -7,6 +7,7 @@ control interface.  Blocking: for a thread, on a read-only connection of its own
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from math import ceil
 from pathlib import Path
@@ -21,6 +22,7 @@ from tscm.events.answers import EventReport
 from tscm.events.packs import WORDS
 from tscm.events.rollups import ACTIONS, DIRECTIONS, HOUR_SECONDS
 from tscm.events.sums import Among, Groups, Query, among, distinct, labels, sum_by
+from tscm.policy.cidr import CidrSet, Entries, overlapping, read_cidr
 from tscm.store.reading import read_only
 
 _DIGITS_MOST = 20
@@ -50,6 +52,8 @@ class Question:
     outside: str | None = None
     ports: tuple[int, ...] = ()
     not_ports: tuple[int, ...] = ()
+    listed: CidrSet | None = None
+    """Only hits on addresses of these networks."""
 
 
 def read_question(device: str, options: Mapping[str, Any], now: float) -> Question:
@@ -270,6 +274,8 @@ def _conditions(connection: sqlite3.Connection, query: Query, asked: Question) -
     for column, word in (("inside", asked.inside), ("outside", asked.outside)):
         if word is not None:
             yield among(column, _within(connection, query, column, word))
+    if asked.listed is not None:
+        yield among("outside", _listed(connection, query, asked.listed))
     if asked.ports:
         yield among("port", asked.ports)
     if asked.not_ports:
@@ -288,6 +294,23 @@ def _within(connection: sqlite3.Connection, query: Query, column: str, word: str
     within = lies_in(ip_network(word, strict=False))
     texts = labels(connection, distinct(connection, query, column).tolist())
     return [number for number, text in texts.items() if within(text)]
+
+
+def _listed(connection: sqlite3.Connection, query: Query, networks: CidrSet) -> Sequence[int]:
+    """The texts that are addresses of *networks*, of those that occur outside."""
+    numbers, addresses = [], []
+    for number, text in labels(connection, distinct(connection, query, "outside").tolist()).items():
+        with suppress(ValueError):
+            read_cidr(text)
+            numbers.append(number)
+            addresses.append(text)
+    flags = overlapping(Entries.of(addresses), networks)
+    # IPv4 stands before IPv6 there.
+    v6 = np.array([":" in one for one in addresses], np.bool_)
+    ordered = np.array(numbers, np.int64)
+    ordered = np.concatenate((ordered[~v6], ordered[v6]))
+    found: list[int] = ordered[flags].tolist()
+    return found
 
 
 def _spelt(word: str) -> str:

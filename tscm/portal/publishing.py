@@ -58,6 +58,8 @@ class Holder:
     title: str = ""
     severity: int | None = None
     threat: str = ""
+    feeds: tuple[str, ...] = ()
+    """Of a target: those of its feeds that hold the address, as far as they were fetched since the start."""
 
 
 @frozen(kw_only=True)
@@ -95,9 +97,16 @@ class Published:
                             title=target.title if target else "",
                             severity=target.severity if target else None,
                             threat=target.threat if target else "",
+                            feeds=self._feeds_with(ref.name, network) if target else (),
                         )
                     )
         return tuple(found)
+
+    def _feeds_with(self, target: str, network: CidrSet) -> tuple[str, ...]:
+        state = self.targets.get(target, TargetState())
+        return tuple(
+            name for name, one in state.by_feed.items() if overlapping(one.entries, network).any()
+        )
 
 
 def _holding(entries: Entries | None, network: CidrSet) -> tuple[str, ...]:

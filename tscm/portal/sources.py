@@ -233,6 +233,14 @@ class Sources:
             return TargetState()
 
 
+def kept_entries(folder: Path, name: str) -> Entries:
+    """The last good content of a target in *folder*; none where nothing is kept.  Blocking."""
+    try:
+        return Entries.from_bytes(read_regular(folder / f"{name}.entries", _ENTRIES_BYTES))
+    except (OSError, ValueError):
+        return Entries()
+
+
 def _entries(networks: Iterable[str]) -> Entries:
     return Entries.of(cidr for network in networks for cidr in cidrs_of(network))
 

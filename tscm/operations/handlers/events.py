@@ -8,11 +8,14 @@ from tscm.base.clock import wall_seconds
 from tscm.events.answers import DeviceHits, EventReport, Recount, SeveralReport
 from tscm.events.report import ask, ask_several, read_question
 from tscm.manager.node import Node, parts
+from tscm.model import Json
 from tscm.operations.arguments import Asked, AskedOfSeveral, Device
 from tscm.operations.call import Call
 from tscm.operations.handlers.devices import refuse_unknown
 from tscm.operations.registry import handles
 from tscm.operations.table import events as table
+from tscm.policy.cidr import CidrSet
+from tscm.portal.attributes import Wanted, networks_meant
 from tscm.settings.files import device_names
 
 
@@ -23,6 +26,7 @@ async def report(node: Node, args: Asked, call: Call) -> EventReport:
     refuse_unknown(node, args.name)
     _refuse_without_store(node)
     question = read_question(args.name, args.options, wall_seconds(node.clock))
+    question = evolve(question, listed=await _meant(node, args.options))
     found: EventReport = await node.slow.run(ask, node.layout.database, question)
     return found
 
@@ -36,6 +40,7 @@ async def report_several(node: Node, args: AskedOfSeveral, call: Call) -> Severa
     _refuse_without_store(node)
     names = list(dict.fromkeys(args.devices)) or device_names(node.layout)
     first = read_question("", args.options, wall_seconds(node.clock))
+    first = evolve(first, listed=await _meant(node, args.options))
     questions = [evolve(first, device=name) for name in names] or [first]
     together, each = await node.slow.run(ask_several, node.layout.database, questions)
     return SeveralReport(
@@ -62,6 +67,17 @@ async def rebuild(node: Node, args: Device, call: Call) -> Recount:
     refuse_unknown(node, args.name)
     _refuse_without_store(node)
     return await parts(node).events.rebuild(args.name, call.report)
+
+
+async def _meant(node: Node, options: Json) -> CidrSet | None:
+    """The networks of the targets that are asked for; None where none are.  Raises `ItemFaulty`."""
+    wanted = Wanted.of(options)
+    if wanted is None:
+        return None
+    found: CidrSet = await node.slow.run(
+        networks_meant, node.layout.database, node.layout.portal, wanted, wall_seconds(node.clock)
+    )
+    return found
 
 
 def _refuse_without_store(node: Node) -> None:

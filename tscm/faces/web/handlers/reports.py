@@ -12,7 +12,7 @@ from tscm.faces.web.fleet import device_names
 from tscm.faces.web.hits import FRESH_SECONDS, Hours, by_hour, reported
 from tscm.faces.web.roles import Role
 from tscm.faces.web.routes import page
-from tscm.faces.web.views.filters import FILTERS
+from tscm.faces.web.views.filters import REPORT_FILTERS
 from tscm.faces.web.views.reports import (
     BY,
     PRESETS,
@@ -32,6 +32,7 @@ from tscm.faces.web.visit import Answer, Download, Faulty, Page, Visit
 from tscm.model import Json
 from tscm.operations.arguments import AskedOfSeveral
 from tscm.operations.table.events import REPORT_SEVERAL
+from tscm.portal.items import THREATS
 from tscm.wire.writing import as_json as told
 
 MOST_DEVICES = 500
@@ -63,7 +64,7 @@ def options_of(fields: Fields, now: float) -> Json:
         step = now - now // FRESH_SECONDS * FRESH_SECONDS
         until, since = until - step, since - step
     found: Json = {"since": since, "until": until, "by": fields.by, "top": fields.top}
-    return found | {name: getattr(fields, name) for name in FILTERS if getattr(fields, name)}
+    return found | {name: getattr(fields, name) for name in REPORT_FILTERS if getattr(fields, name)}
 
 
 def read_span(since: str, until: str, now: float) -> tuple[float, float]:
@@ -107,6 +108,7 @@ async def _page(
         devices=devices,
         fields=fields,
         by_words=BY,
+        threats=THREATS,
         chips=chips(visit, fields),
         presets=PRESETS,
         rows=report_rows(visit, found) if found is not None else (),

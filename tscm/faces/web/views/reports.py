@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from attrs import frozen
 
 from tscm.faces.web.hits import Hours
-from tscm.faces.web.views.filters import FILTERS, shell_word
+from tscm.faces.web.views.filters import FILTERS, REPORT_FILTERS, shell_word
 from tscm.faces.web.visit import Visit
 from tscm.model import Json
 from tscm.plural import many
@@ -85,6 +85,7 @@ class Report:
     """Those that are asked; none means all."""
     fields: "Fields"
     by_words: tuple[str, ...]
+    threats: tuple[str, ...]
     chips: tuple[Chip, ...]
     presets: tuple[Preset, ...]
     rows: tuple[ReportRow, ...]
@@ -117,6 +118,9 @@ class Fields:
     outside: str
     port: str
     not_port: str
+    target: str
+    severity: str
+    threat_type: str
 
 
 def fields_of(visit: Visit) -> Fields:
@@ -126,14 +130,14 @@ def fields_of(visit: Visit) -> Fields:
         until=visit.text("until")[:40],
         by=visit.text("by", "entry")[:20],
         top=visit.text("top", "100")[:8],
-        **{name: visit.text(name)[:200] for name in FILTERS},
+        **{name: visit.text(name)[:200] for name in REPORT_FILTERS},
     )
 
 
 def chips(visit: Visit, fields: Fields) -> tuple[Chip, ...]:
     """The filters that are on."""
     found = []
-    for name in FILTERS:
+    for name in REPORT_FILTERS:
         value = getattr(fields, name)
         if value:
             word = f"{name.replace('_', ' ')} {value}"
@@ -144,7 +148,7 @@ def chips(visit: Visit, fields: Fields) -> tuple[Chip, ...]:
 def command_of(devices: Sequence[str], fields: Fields) -> str:
     """What to type for the same rows."""
     words = ["tsadmin report", *(devices or ("--all",)), "--since", shell_word(fields.since)]
-    for name in ("until", "by", "top", *FILTERS):
+    for name in ("until", "by", "top", *REPORT_FILTERS):
         value = getattr(fields, name)
         if value:
             words += [f"--{name}", shell_word(value)]
@@ -191,6 +195,8 @@ def _lines_of(visit: Visit, found: Json, value: Any) -> str:
     by = found["by"]
     if by == "protocol" or (by == "port" and int(value) < 0):
         return ""  # no filter of that kind
+    if any(visit.text(name) for name in REPORT_FILTERS if name not in FILTERS):
+        return ""  # lines know no targets
     since, until = int(found["since"]) // 3600 * 3600, -(-int(found["until"]) // 3600) * 3600
     fields: dict[str, Any] = {name: visit.text(name) for name in FILTERS}
     if by == "hour":
