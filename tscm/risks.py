@@ -28,7 +28,10 @@ class Risk(StrEnum):
         made.meaning = meaning
         return made
 
-    SHRINK = "accept_shrink", "A block list, or what is in force of it, that shrank or is empty"
+    SHRINK = (
+        "accept_shrink",
+        "A list, or what is in force of the block list, that shrank or is empty",
+    )
     GROWTH = "accept_growth", "A list that grew beyond its limit"
     ALLOW = "accept_allow", "An allow list that grew, or takes too large a share of the maximum"
     OLDER = "accept_older", "A list whose serial decreased"
@@ -56,6 +59,13 @@ class NoSuchRisk(TscmError):
     word: str
 
     def __str__(self) -> str:
+        word, sign, value = self.word.partition("=")
+        if word == Risk.CERTIFICATE:
+            shown = repr(value[:100]) if sign else "nothing"
+            return (
+                f"{shown} is not a SHA-256 fingerprint of a certificate; allowed: 64 hexadecimal digits, "
+                "with or without colons"
+            )
         words = ", ".join(one + "=SHA256" * (one is Risk.CERTIFICATE) for one in Risk)
         return f"{self.word[:100]!r} is not a risk; allowed: {words}"
 

@@ -68,6 +68,18 @@ def test_changes_are_told_by_the_exit_status_where_that_is_asked_for(
     assert run(steps, *words).return_value == status
 
 
+def test_what_a_plan_needs_to_be_accepted_stands_in_the_line_that_pushes_it() -> None:
+    backend = Backend(3)
+    backend.outcome["risks"] = [
+        {"word": "accept_shrink", "sentence": "less", "value": None},
+        {"word": "accept_shrink", "sentence": "much less", "value": None},
+        {"word": "accept_certificate", "sentence": "another", "value": "ab" * 32},
+    ]
+    said = CliRunner().invoke(command, ["fw", "--force"], obj=backend, standalone_mode=False)
+    line = f"234567 --accept_shrink --accept_certificate {'ab' * 32}` pushes exactly this"
+    assert line in said.output
+
+
 def test_it_says_how_to_push_just_this() -> None:
     said = run(3).output
     assert (

@@ -50,7 +50,12 @@ async def test_an_allow_list_that_takes_the_room_of_the_block_list_is_refused(
     assert len(world.held("Block")) == 900
     both = Consent(risks=frozenset({Risk.SHRINK, Risk.ALLOW}))
     for half in (SHRINK, Consent(risks=frozenset({Risk.ALLOW}))):
-        assert (await in_thread(world.run, consent=half)).result == Result.REFUSED
+        refused = await in_thread(world.run, consent=half)
+        assert refused.result == Result.REFUSED
+        # Both words: whoever follows the sentence must not lose the one that was given.
+        (given,) = half.words
+        other = "accept_allow" if given == "accept_shrink" else "accept_shrink"
+        assert f"`tsadmin update fw --{given} --{other}`" in str(refused.error)
     done = await in_thread(world.run, consent=both)
     assert (done.good, set(done.accepted)) == (True, {"accept_shrink", "accept_allow"})
     assert (await in_thread(world.run)).result == Result.UNCHANGED

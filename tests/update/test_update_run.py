@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import pytest_twisted
+from attrs import evolve
 
 from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_faults import Faults
@@ -20,7 +21,7 @@ from tscm.events.recent import recent_hits
 from tscm.kinds.asa import planning
 from tscm.kinds.asa.owner import mark
 from tscm.kinds.asa.platforms import push_seconds
-from tscm.policy.cidr import Entries
+from tscm.policy.cidr import CidrSet, Entries
 from tscm.risks import OF_LISTS, Consent, Risk
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.simulator.service import SimulatedAsa
@@ -369,6 +370,42 @@ async def test_a_rollback_pushes_the_kept_generation(asa: SimulatedAsa) -> None:
     assert outcome.generation is not None
     assert "rolled back" in outcome.generation.note
     assert world.lists[ALLOW][1] == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_rollback_blocks_nobody_who_is_protected_today(asa: SimulatedAsa) -> None:
+    world = World(asa)
+    world.publish(block=["20.0.0.0/24", *addresses(20)])
+    first: Any = (await in_thread(world.run)).generation
+    world.publish(block=addresses(20, 3))
+    await in_thread(world.run)
+    policy = evolve(world.node.policy, protect=("20.0.0.7",))
+    world.node = evolve(world.node, policy=policy)
+    outcome = await in_thread(world.run, rollback=first)
+    assert outcome.result == Result.CHANGED
+    held = CidrSet.of_texts(world.held("Block"))
+    assert not held.covers("20.0.0.7")
+    assert held.covers("20.0.0.8"), "what is around it is blocked again"
+    assert any(
+        "20.0.0.7/32, protected by the settings, is left out" in one for one in outcome.warnings
+    )
+    assert (await in_thread(world.run, rollback=first)).result == Result.UNCHANGED
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_rollback_waits_for_a_name_that_is_not_known(asa: SimulatedAsa) -> None:
+    world = World(asa)
+    world.publish(block=["20.0.0.0/24", *addresses(20)])
+    first: Any = (await in_thread(world.run)).generation
+    world.publish(block=addresses(20))
+    await in_thread(world.run)
+    policy = evolve(world.node.policy, protect=("siem.invalid",))
+    world.node = evolve(world.node, policy=policy)
+    outcome = await in_thread(world.run, rollback=first)
+    assert world.held("Block") == set(addresses(20))
+    assert any("siem.invalid" in one and "new block entr" in one for one in outcome.warnings), (
+        outcome
+    )
 
 
 @pytest.mark.parametrize("status", [400, 409, 500])

@@ -10,7 +10,7 @@ from tscm.cli import say
 from tscm.cli.names import devices_arguments
 from tscm.cli.outcomes import failure_told, tell_outcome
 from tscm.cli.progress import shown_progress, waits_told
-from tscm.cli.risks import consent_of, risk_options
+from tscm.cli.risks import consent_of, risk_options, risks_in
 from tscm.cli.session import Session
 from tscm.cli.several import Done, chosen, each, of_device
 from tscm.cli.tables import show_pairs
@@ -100,8 +100,10 @@ def _tell(name: str, outcome: UpdateTold, *, whole: bool, shown: bool, changes: 
         say.info(f"{name}:")
         tell_diff(outcome.diff, whole=True)
     if shown and changes and outcome.plan_id:
+        # With what the plan needs to be accepted: without it the very command would be rejected.
+        options = "".join(dict.fromkeys(f" {one.option}" for one in risks_in(outcome)))
         say.info(
-            f"`tsadmin update {name} --plan {outcome.plan_id}` pushes exactly this "
+            f"`tsadmin update {name} --plan {outcome.plan_id}{options}` pushes exactly this "
             "plan; it expires in one day"
         )
 

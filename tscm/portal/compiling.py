@@ -78,7 +78,7 @@ def why_held(policy: str, block: Shrink, allow: Shrink) -> str:
         if not block.before:
             return (
                 f"policy {policy!r} is not published: its block side has no entries yet; turn on "
-                "a target with `tsadmin portal target on`, or add entries to one of its lists"
+                "a target with `tsadmin portal targets on`, or add entries to one of its lists"
             )
         what = f"the block list would lose all of its {many(block.before, 'entry', 'entries')}"
     elif block.halves:

@@ -64,7 +64,7 @@ def fetch_goal(
     """
     if job.rollback is not None:
         note = f"rolled back to generation {job.rollback.number}"
-        return _with_known_rules(job, of_generation(job.rollback.of_lists, job.settings, note))
+        return _of_today(job, of_generation(job.rollback.of_lists, job.settings, note))
     if job.keeps_lists and job.applied is not None and not job.applied.purged:
         with suppress(StoredDamaged):  # then the lists are fetched
             note = BY_HAND if job.only_entries else ""
@@ -133,6 +133,38 @@ def fetch_goal(
             if one.previous is None
             or (one.is_new and not one.found.entries.same_networks(one.previous.entries))
         ),
+    )
+    return _with_entries(job, goal, rules, strangers)
+
+
+def _of_today(job: UpdateJob, goal: Goal) -> Goal:
+    """
+    *goal*, a generation of some day, without what must not be blocked today: the SIEM may have moved since.
+
+    Its entries are merged ones, so no whole entry is left out, and what is protected is cut out of it.
+    """
+    rules, strangers = known_rules(
+        job.settings, job.node, job.names, _sources(one.source for one in job.known.values())
+    )
+    block, warnings = goal.block, []
+    for one in rules.protected:
+        network = CidrSet.of_texts((one.cidr,))
+        if block.overlaps(network):
+            warnings.append(f"{one.cidr}, {one.what}, is left out of what is rolled back to")
+            block = block.difference(network)
+    if strangers and job.node.policy.unknown_names == "hold":
+        before, block = len(block), held_back(job, block, strangers)
+        known = {
+            one.host: job.names.get(one.host, KnownName(name=one.host)).after((), job.now())
+            for one in strangers
+        }
+        late = max(0, before - len(block))
+        warnings += name_warnings(job, strangers, known, late, job.now())
+    goal = evolve(
+        goal,
+        block=block,
+        block_figures=evolve(goal.block_figures, desired=len(block)),
+        warnings=(*goal.warnings, *warnings),
     )
     return _with_entries(job, goal, rules, strangers)
 

@@ -94,8 +94,11 @@ def refuse(job: UpdateJob, risks: Sequence[RiskFound]) -> None:
     """Raise `PolicyRefused` for what is neither accepted nor only looked for."""
     left = [one for one in risks if not job.consent.accepts(one)]
     if left and not job.survey:
+        given = [f"--{word.replace('=', ' ')}" for word in job.consent.words]
         raise PolicyRefused(
-            job.settings.name, [one.sentence for one in left], [one.option for one in left]
+            job.settings.name,
+            [one.sentence for one in left],
+            [*given, *(one.option for one in left)],
         )
 
 
