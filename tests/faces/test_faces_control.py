@@ -289,9 +289,10 @@ async def test_who_asks_is_known_by_the_kernel_and_nobody_writes_anothers_name(
     path, fakes = control
     me = pwd.getpwuid(os.getuid()).pw_name
     assert (await call(path, "GET", "/v1/devices/a")).json()["actor"] == me
-    forged = {"X-Tscm-User": "somebody"}
-    answer = await call(path, "POST", "/v1/devices/a/logs", headers=forged)
-    assert "may not act on behalf of others" in _last(answer)["error"]["sentence"]
+    for name in ("somebody", b"\xff\xfe"):
+        forged = {"X-Tscm-User": name}
+        answer = await call(path, "POST", "/v1/devices/a/logs", headers=forged)
+        assert "may not act on behalf of others" in _last(answer)["error"]["sentence"]
     assert fakes.asked == []
 
 
@@ -308,6 +309,11 @@ async def test_a_delegate_names_the_user_for_whom_it_asks(tmp_path: Path) -> Non
         assert entry.on_behalf_of == "alice"
         assert entry.uid == os.getuid()
         assert (entry.operation, entry.device, entry.outcome) == ("logs", "a", "done")
+        odd = await call(
+            layout.control_socket, "GET", "/v1/devices/a", headers={"X-Tscm-User": b"\xff\xfe"}
+        )
+        assert odd.status_code == 400
+        assert "x-tscm-user is not UTF-8" in odd.json()["error"]["sentence"]
     finally:
         await maybeDeferred(service.stopService)
 

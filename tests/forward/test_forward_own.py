@@ -2,6 +2,8 @@
 A target that is the manager itself.
 """
 
+from pathlib import Path
+
 import pytest
 
 from tscm.forward.own import Ip, Listeners, is_local, listeners_of, loop_of, own_listener
@@ -62,3 +64,12 @@ def test_the_kernel_tells_what_is_local() -> None:
 
 def test_the_settings_say_where_it_would_listen() -> None:
     assert listeners_of(Listen())["udp"] == ["0.0.0.0:514", "[::]:514"]
+
+
+def test_every_address_of_this_host_is_local_also_those_of_one_link() -> None:
+    from ipaddress import IPv6Address
+
+    held = [one.split()[0] for one in Path("/proc/net/if_inet6").read_text().splitlines()]
+    for one in held:
+        assert is_local(IPv6Address(bytes.fromhex(one))), one
+    assert not is_local(IPv6Address("fe80::dead:beef"))

@@ -431,6 +431,20 @@ def test_an_answer_without_a_length_is_taken_only_where_it_tells_its_end(tmp_pat
     assert len(found.entries) == 3
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_header_that_is_none_is_told_in_one_sentence(tmp_path: Path) -> None:
+    def respond(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nETag: \x0b.\r\n\r\n")
+        request.close_connection = True
+
+    with https(tmp_path, respond) as url:
+        ca_file = str(tmp_path / "log-service.crt")
+        source = FeedSource(name="f.example", url=url, ca_file=ca_file)
+        with pytest.raises(FeedUnavailable) as caught:
+            fetch_feed(source, None, 0)
+    assert str(caught.value).count("illegal header line; check the URL") == 1
+
+
 TRICKLES = {
     "headers": b"HTTP/1.1 200 OK\r\nX-Slow: ",
     "body": b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",

@@ -90,7 +90,8 @@ def post(
         if cut.stopped:
             raise ChannelStopped(_server(target)) from None
         late = cut.over or isinstance(error, httpx.TimeoutException)
-        over = "it did not answer in time" if late else answer_text(error)
+        cause = str(error).partition(": bytearray(")[0]  # behind it h11 quotes a value of Python
+        over = "it did not answer in time" if late else answer_text(cause)
         raise ChannelFault(f"{_server(target)}: {over}", "check the URL and the server") from None
 
 

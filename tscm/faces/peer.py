@@ -13,6 +13,7 @@ from attrs import define
 
 from tscm.errors import TscmError
 from tscm.faces.backend import ON_BEHALF_OF
+from tscm.operations.bodies import RequestFaulty
 from tscm.operations.call import Actor
 
 _CREDENTIALS = struct.Struct("3i")
@@ -38,16 +39,21 @@ def actor_of(request: Any, delegates: Collection[int] = ()) -> Actor:
     """
     The user at the other end of *request*'s UNIX socket, as the kernel knows him (SO_PEERCRED, unix(7)).
 
-    Users whose number is among *delegates* may name the user for whom they ask.  Raises `NotADelegate`.
+    Users whose number is among *delegates* may name the user for whom they ask.  Raises `NotADelegate`, and
+    `RequestFaulty` for a name that is not UTF-8.
     """
     uid = uid_of(request.transport)
     name = user_name(uid)
-    asked = request.getHeader(ON_BEHALF_OF)
+    asked: bytes | None = request.getHeader(ON_BEHALF_OF.encode())
     if asked is None:
         return Actor(name=name, uid=uid)
     if uid not in delegates:
         raise NotADelegate(name)
-    return Actor(name=name, uid=uid, on_behalf_of=str(asked)[:_NAME_KEPT])
+    try:
+        on_behalf_of = asked.decode("utf-8")
+    except UnicodeDecodeError:
+        raise RequestFaulty(f"the user in {ON_BEHALF_OF} is not UTF-8") from None
+    return Actor(name=name, uid=uid, on_behalf_of=on_behalf_of[:_NAME_KEPT])
 
 
 def uid_of(transport: Any) -> int | None:

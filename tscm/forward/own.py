@@ -30,9 +30,16 @@ def is_local(ip: Ip) -> bool:
     """Whether *ip* is an address of this host; asks the kernel, which lets nobody bind another's."""
     if ip.is_loopback:
         return True
-    family = socket.AF_INET6 if ip.version == 6 else socket.AF_INET
+    if ip.version == 4:
+        return _binds(socket.AF_INET, (str(ip), 0))
+    # An address of one link says nothing without the link (RFC 4007), and a target may name any.
+    scopes = [number for number, _ in socket.if_nameindex()] if ip.is_link_local else [0]
+    return any(_binds(socket.AF_INET6, (str(ip), 0, 0, scope)) for scope in scopes)
+
+
+def _binds(family: int, place: tuple[str, int] | tuple[str, int, int, int]) -> bool:
     with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.bind((str(ip), 0))
+        probe.bind(place)
         return True
     return False
 

@@ -23,7 +23,7 @@ _VALIDATOR_MAX = 500
 _AGENT = "tscm"
 _MARKS = {"etag": "etag", "modified": "last-modified", "added": "x-taxii-date-added-last"}
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
-_PROGRAMMERS = re.compile(r"^\[[^]]*\] | ?\(_ssl\.c:[0-9]+\)")
+_PROGRAMMERS = re.compile(r"^\[[^]]*\] | ?\(_ssl\.c:[0-9]+\)|:? bytearray\(.*", re.DOTALL)
 """What the libraries put around their causes."""
 
 
