@@ -30,6 +30,7 @@ PEERS = {
     "kdig": "knot-dnsutils",
     "knotd": "knot",
     "named": "bind9",
+    "nginx": "nginx-light",
     "nsd": "nsd",
     "loggen": "syslog-ng-core",
     "logger": "bsdutils",

@@ -32,7 +32,7 @@ def updates(figures: dict[str, Any] | None) -> Finding:
 
 def lines(state: dict[str, Any] | None, *strangers: str) -> Finding:
     log = None if state is None else read(LogFigures, state)
-    return judge_onward.judge_lines(log, NOW, strangers, "fw")
+    return judge_onward.judge_lines(log, NOW, strangers, "fw", "look at the device")
 
 
 def proxy(answer: str = "", fault: str | None = None) -> Finding:

@@ -14,7 +14,7 @@ import pytest_twisted
 from twisted.logger import LogEvent
 
 from tests.forward.receivers import until
-from tests.upload.proxies import PASSWORD, USER, squid
+from tests.upload.proxies import PASSWORD, USER, nginx_before, squid
 from tests.upload.scripted import reactor
 from tscm.base.host_port import HostPort
 from tscm.base.threads import Threads
@@ -324,6 +324,36 @@ async def test_a_list_is_pulled_through_a_proxy(site: Site, tmp_path: Path) -> N
             *("-H", f"If-None-Match: {headers['etag']}"),
         )
         assert status == 304
+    finally:
+        await site.threads.run(proxy.stop)
+
+
+@pytest.mark.peer("nginx")
+@pytest_twisted.ensureDeferred
+async def test_a_gateway_that_ends_tls_and_keeps_answers_serves_what_is_published_now(
+    site: Site,
+) -> None:
+    site.set(device(pull_user="edge", pull_password="a password"))
+    site.publish(MANY)
+    ca = site.folder / "lists" / "lists.crt"
+    proxy = await site.threads.run(nginx_before, site.port, ca)
+    url = f"http://127.0.0.1:{proxy.port}{path_of(site.settings, 'block.txt')}"
+    account = ("-u", "edge:a password")
+    try:
+        status, first, content = await site.curl(url, *account)
+        assert (status, first["content-length"]) == (200, str(len(content)))
+        packed = await site.curl(url, *account, "-H", "Accept-Encoding: gzip")
+        assert gzip.decompress(packed[2]) == content
+        assert (await site.curl(url, *account))[2] == content  # not the packed one
+        assert (await site.curl(url, "-u", "edge:another"))[0] == 401
+        assert (await site.curl(url))[0] == 401
+
+        site.publish(["198.51.100.7"], generation=2)
+        assert (await site.curl(url, *account))[2] == b"198.51.100.7\n"
+        changed = await site.curl(url, *account, "-H", f"If-None-Match: {first['etag']}")
+        assert (changed[0], changed[2]) == (200, b"198.51.100.7\n")
+        site.service.forget_device("edge")
+        assert (await site.curl(url, *account))[0] == 404
     finally:
         await site.threads.run(proxy.stop)
 

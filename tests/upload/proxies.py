@@ -101,3 +101,44 @@ memory_cache_shared off
 """
     )
     return _started(["squid", "-N", "-n", f"t{port}", "-f", str(settings)], port, folder / "log")
+
+
+def nginx_before(port: int, ca_file: Path) -> Proxy:
+    """A gateway that ends TLS before a server at *port*, and keeps what it may keep."""
+    folder = Path(tempfile.mkdtemp(prefix="nginx-"))
+    folder.chmod(0o777)
+    mine = held_port()
+    settings = folder / "nginx.conf"
+    settings.write_text(
+        f"""
+daemon off;
+user root;
+worker_processes 1;
+pid {folder}/pid;
+error_log {folder}/errors warn;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    proxy_cache_path {folder}/cache keys_zone=lists:1m;
+    server {{
+        listen 127.0.0.1:{mine};
+        location / {{
+            proxy_pass https://127.0.0.1:{port};
+            proxy_ssl_verify on;
+            proxy_ssl_trusted_certificate {ca_file};
+            proxy_ssl_name localhost;
+            proxy_cache lists;
+            proxy_cache_valid 200 10m;
+        }}
+    }}
+}}
+"""
+    )
+    return _started(
+        ["nginx", "-c", str(settings), "-e", str(folder / "errors")], mine, folder / "log"
+    )

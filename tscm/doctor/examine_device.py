@@ -20,6 +20,7 @@ from tscm.doctor.probe_host import HOST, Host, plain_addresses
 from tscm.doctor.probe_onward import Fetch, OnwardLook, look_onward
 from tscm.errors import SecretUnavailable, TscmError
 from tscm.events.figures import EventFigures
+from tscm.kinds.kind import kind_of
 from tscm.model import Report
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import open_device, read_device, read_node
@@ -157,7 +158,11 @@ def judge_device(snapshot: DeviceSnapshot, look: DeviceLook, now: float) -> list
         *look.firewall.judge(collector_of(snapshot, look, now)),
         *_judge_pulls(snapshot, now),
         judge_onward.judge_lines(
-            None if state is None else state.log, now, snapshot.strangers, settings.name
+            None if state is None else state.log,
+            now,
+            snapshot.strangers,
+            settings.name,
+            kind_of(settings).silence,
         ),
         *([] if state is None else [judge_onward.judge_connections(state.intake, now)]),
         *look.firewall.judge_effect(_heard(snapshot, look)),

@@ -105,8 +105,13 @@ def judge_updates(figures: UpdateFigures | None, name: str, interval: float, now
     return ok(link, f"the last update succeeded {_ago(age)} ago")
 
 
-def judge_lines(log: LogFigures | None, now: float, strangers: Sequence[str], name: str) -> Finding:
-    """Do lines of the device arrive?  *strangers* are addresses that send and that nobody claims."""
+def judge_lines(
+    log: LogFigures | None, now: float, strangers: Sequence[str], name: str, silence: str
+) -> Finding:
+    """
+    Do lines of the device arrive?  *strangers* are addresses that send and belong to no device; *silence* is what
+    to check on a device of this kind.
+    """
     link = "lines arriving"
     if log is None:
         return failed(link, "no manager is running, so no lines are collected", "start the manager")
@@ -117,7 +122,7 @@ def judge_lines(log: LogFigures | None, now: float, strangers: Sequence[str], na
             f"check the disk of this log, then run `tsadmin spool verify {name}`",
         )
     last = log.last_received_at
-    remedy = 'enter `show logging` on the device, then see "No lines arrive" in docs/operate/troubleshooting.md'
+    remedy = f'{silence}, then see "No lines arrive" in docs/operate/troubleshooting.md'
     if strangers:
         shown = ", ".join(strangers[:3])
         remedy = (

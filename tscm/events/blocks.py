@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from attrs import evolve
 
 from tscm.events.first_hits import FirstHits
-from tscm.events.judge import Force, Tally, applicable, judge
+from tscm.events.judge import Force, Tally, applicable, judge, with_listed_flows
 from tscm.events.rollups import HOUR_SECONDS, EventPosition
 from tscm.model import Block, Origin
 from tscm.syslog.asa import POLICY_IDS, lines_of_policy, parse
@@ -51,7 +51,7 @@ def tally_block(
     what those did can be a hit.  *form* is the type of a firewall whose lines are no ASA's.  *tested* is asked after every generation.  Lines whose time of receipt is not known are counted under the hour of those before them.
     """
     if form in PARSERS:
-        return _tally_form(block, origins, forces, before, form=form)
+        return _tally_form(block, origins, forces, before, form=form, first_hits=first_hits)
     tallies: dict[int, Tally] = {}
     explained = others = unread = 0
     stretches = _stretches(block, origins)
@@ -92,9 +92,12 @@ def _tally_form(
     before: EventPosition,
     *,
     form: str,
+    first_hits: FirstHits,
 ) -> tuple[dict[int, Tally], EventPosition, dict[str, float]]:
     """
-    The same of another firewall's lines: each counts for itself, and none tells of an upheaval.
+    The same of another firewall's lines, of which none tells of an upheaval.
+
+    Where a firewall tells of the begin of a connection and of its end, it counts once.
 
     A line that leaves the action open, or an end, is skipped, as one about something else is.
     """
@@ -104,7 +107,8 @@ def _tally_form(
     for at, some in _by_stretch(block, _stretches(block, origins), spans):
         lines = [block.data[begin:end] for begin, end in some]
         rows = [row for row in rows_of_form(form, lines) if row is not None]
-        found = judge(rows, applicable(forces, at))
+        ours = applicable(forces, at)
+        found = judge(first_hits.settle(with_listed_flows(rows, ours), at), ours)
         explained += len(rows) - found.others
         others += found.others
         merge(tallies.setdefault(int(at) // HOUR_SECONDS, Tally()), found)

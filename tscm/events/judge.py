@@ -264,6 +264,23 @@ def judge(rows: Iterable[Row], forces: Sequence[Force]) -> Tally:
     return tally
 
 
+def with_listed_flows(rows: Sequence[Row], forces: Sequence[Force]) -> list[Row]:
+    """
+    *rows*, of which those that have no end on any list of *forces* belong to no flow: none of their lines counts.
+    """
+    addresses = set(chain.from_iterable(_ENDS(row) for row in rows if row[0]))
+    listed: set[bytes] = set()
+    for force in forces:
+        for action in (BLOCKED, ALLOWED):
+            known = force.judged.found(action)
+            if not addresses <= known.keys():
+                force.judged.look_up(addresses)
+            listed |= {one for one in addresses if known.get(one) is not None}
+    return [
+        row if not row[0] or not listed.isdisjoint(_ENDS(row)) else (b"", *row[1:]) for row in rows
+    ]
+
+
 def _judge_by(force: Force, rows: list[Row], sums: dict[RawHit, int]) -> list[Row]:
     """Count what this generation explains of *rows*; gives the rest."""
     permitted = [row for row in rows if row[2] == b"permitted"]

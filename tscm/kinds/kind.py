@@ -122,6 +122,8 @@ class Kind:
     """What to say of the sizes in the settings, given how many members the device was seen to take in a group."""
     reloads: bool = False
     """A reload may cost such a device what was pushed to it: its messages about one have it checked out of turn."""
+    silence: str = "check on the device that it sends syslog to this manager"
+    """What the operator checks on a device of which no lines arrive."""
     prepared: tuple[str, ...] = ()
     """Modules that its functions import by themselves: the manager imports them before it listens."""
     called: str = "firewall"

@@ -69,8 +69,9 @@ def row_of(passage: Passage) -> Row | None:
     action = b"denied" if passage.action is Action.DENIED else b"permitted"
     rule = passage.list_name or passage.rule or ""
     to = passage.destination_port
+    flow, interval = _flow(passage)
     return (
-        b"",
+        flow,
         rule[:_NAME_MOST].encode(),
         action,
         (passage.protocol or "ip").encode(),
@@ -78,5 +79,17 @@ def row_of(passage: Passage) -> Row | None:
         passage.destination.encode(),
         b"" if to is None else b"%d" % to,
         b"1",
-        b"",
+        interval,
     )
+
+
+def _flow(passage: Passage) -> tuple[bytes, bytes]:
+    """
+    The connection, and how long after its first line this one comes at most; nothing where one line is all.
+
+    That is what an ASA's interval line says of a flow, whose first packet a line before has counted.
+    """
+    if passage.connection is None:
+        return b"", b""
+    flow = b"/" + passage.connection[:_NAME_MOST].encode().replace(b"\n", b" ")
+    return flow, b"" if passage.lasted is None else b"%d" % max(1, passage.lasted)

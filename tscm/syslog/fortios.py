@@ -7,10 +7,11 @@ Pure (Fortinet, FortiOS Log Message Reference).
 import re
 
 from tscm.syslog.asa import Action
-from tscm.syslog.passage import Passage, address, port, protocol, text_of
+from tscm.syslog.passage import Passage, address, number, port, protocol, text_of
 
 _PAIR = re.compile(r'(?<![^\s>])([a-z_]{1,40})=(?:"([^"]*)"|([^\s"]*))')
 _TYPES = frozenset({"traffic", "utm"})
+_SESSION = ("sessionid", "srcip", "srcport", "dstip", "dstport")
 _PERMITTED = frozenset(
     {"accept", "close", "timeout", "passthrough", "ip-conn", "start", "dns", "client-rst", "server-rst", "pass"}
 )  # fmt: skip
@@ -25,15 +26,20 @@ def parse(line: bytes) -> Passage | None:
     if words.get("type") not in _TYPES or "srcip" not in words:
         return None
     name = protocol(words.get("proto"))
+    action = _action(words.get("action", ""), words.get("utmaction", ""))
+    tied = words["type"] == "traffic" and action is Action.PERMITTED and "sessionid" in words
+    ended = words.get("action") != "start"
     return Passage(
         message=words.get("logid", ""),
-        action=_action(words.get("action", ""), words.get("utmaction", "")),
+        action=action,
         protocol=name,
         source=address(words["srcip"]),
         source_port=port(words.get("srcport"), name),
         destination=address(words.get("dstip")),
         destination_port=port(words.get("dstport"), name),
         rule=words.get("policyname") or None,
+        connection=" ".join(words.get(key, "") for key in _SESSION) if tied else None,
+        lasted=number(words.get("duration")) if tied and ended else None,
     )
 
 

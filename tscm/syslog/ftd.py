@@ -8,7 +8,7 @@ commas: so keys are looked for, and the first of each counts.
 import re
 
 from tscm.syslog.asa import Action
-from tscm.syslog.passage import Passage, address, port, protocol, text_of
+from tscm.syslog.passage import Passage, address, number, port, protocol, text_of
 
 _EVENT = re.compile(r"%FTD-[0-7]-(43000[1-5]): ?|\b(SFIMS): ?")
 _PAIR = r"(?:^|, ){key}: ([^,]{{1,200}})"
@@ -27,9 +27,20 @@ _KEYS = {
         "IPReputationSICategory",
         "DNSSICategory",
         "URLSICategory",
+        "InstanceID",
+        "FirstPacketSecond",
+        "ConnectionID",
+        "ConnectionDuration",
+        "ConnectType",
     )
 }
 _RULE = re.compile(r"(?:^|, )AccessControlRuleName: (.{1,200}?)(?=, [A-Z][A-Za-z_ ]{1,40}: |$)")
+_BEGIN, _END = "430002", "430003"
+"""Connection events at the begin and at the end."""
+_TIES = (
+    ("InstanceID", "FirstPacketSecond", "ConnectionID"),
+    ("SrcIP", "SrcPort", "DstIP", "DstPort"),
+)
 _CATEGORIES = ("IPReputationSICategory", "DNSSICategory", "URLSICategory")
 _LIST_ACTED = re.compile(r"\b(?:IP|DNS|URL) (?:Block|Monitor)\b")
 _PERMITTED = frozenset({"allow", "trust", "monitor", "fastpath"})
@@ -48,9 +59,11 @@ def parse(line: bytes) -> Passage | None:
     rule = _RULE.search(body)
     acted = _LIST_ACTED.search(words.get("AccessControlRuleReason", ""))
     category = next((words[one] for one in _CATEGORIES if one in words), None)
+    action = _action(words)
+    connection, lasted = _connection(message, words) if action is Action.PERMITTED else (None, None)
     return Passage(
         message=message,
-        action=_action(words),
+        action=action,
         protocol=name,
         source=address(words.get("SrcIP")),
         source_port=port(words.get("SrcPort"), name),
@@ -58,7 +71,23 @@ def parse(line: bytes) -> Passage | None:
         destination_port=port(words.get("DstPort"), name),
         rule=None if rule is None else rule[1],
         list_name=category if acted else None,
+        connection=connection,
+        lasted=lasted,
     )
+
+
+def _connection(message: str, words: dict[str, str]) -> tuple[str | None, int | None]:
+    """
+    Which connection the line tells the begin or the end of, and how long that lasted.
+
+    430002 and 430003 number it from release 6.5 on; before, and in `SFIMS`, its two ends have to do.
+    """
+    step = {_BEGIN: "Start", _END: "End"}.get(message, words.get("ConnectType"))
+    keys = next((keys for keys in _TIES if all(key in words for key in keys)), None)
+    if keys is None or step not in ("Start", "End"):
+        return None, None
+    name = " ".join(words[key] for key in keys)
+    return name, number(words.get("ConnectionDuration")) if step == "End" else None
 
 
 def _action(words: dict[str, str]) -> Action | None:

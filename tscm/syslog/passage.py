@@ -14,6 +14,7 @@ from tscm.syslog.asa import Action
 MOST_BYTES = 16384
 """Of a line; what stands behind that is not looked at."""
 _PORTS_MOST = 65535
+_DIGITS_MOST = 12
 _PROTOCOLS = {
     "1": "icmp",
     "2": "igmp",
@@ -50,6 +51,12 @@ class Passage:
     destination_port: int | None = None
     rule: str | None = None
     list_name: str | None = None
+    connection: str | None = None
+    """
+    What the lines about one connection share that was let through, where a line tells of its begin or its end.
+    """
+    lasted: int | None = None
+    """Seconds, in the line about its end; None in the one about its begin."""
 
 
 def text_of(line: bytes) -> str:
@@ -74,6 +81,12 @@ def protocol(text: str | None) -> str | None:
     """Its name in lower case; a number by its name where it has a usual one."""
     word = (text or "").strip().lower()
     return _PROTOCOLS.get(word, word) if _WORD.fullmatch(word) else None
+
+
+def number(text: str | None) -> int:
+    """A whole number; 0 for what is none, or too long to be one."""
+    found = (text or "").strip()
+    return int(found) if found.isascii() and found.isdecimal() and len(found) <= _DIGITS_MOST else 0
 
 
 def port(text: str | None, of: str | None) -> int | None:

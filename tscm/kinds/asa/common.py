@@ -93,6 +93,7 @@ asa_kind = partial(
     holders=holders,
     sizes=sizes,
     reloads=True,
+    silence="enter `show logging` on the device",
     called="ASA",
 )
 """A `Kind` whose devices are ASAs; what remains to be said is the way that leads to one."""
