@@ -189,12 +189,45 @@ def underscores(word: str) -> str:
     type=click.Path(file_okay=False),
     help="Root directory of all files of this installation (environment: TSCM_ROOT).  [default: /]",
 )
+@click.option(
+    "--portal",
+    metavar="URL",
+    envvar="TSCM_PORTAL",
+    help="Ask the API of another host, https://ADDRESS[:PORT] (environment: TSCM_PORTAL).",
+)
+@click.option(
+    "--key",
+    "key_file",
+    metavar="FILE",
+    envvar="TSCM_KEY_FILE",
+    help="File with the key for --portal; without it the key is read from the environment, TSCM_KEY.",
+)
+@click.option(
+    "--portal_ca",
+    metavar="FILE",
+    envvar="TSCM_PORTAL_CA",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Certificate or CA of --portal (environment: TSCM_PORTAL_CA).",
+)
 @click.version_option(__version__, message="%(version)s", help="Show the version and exit.")
 @click.pass_context
-def tsadmin(ctx: click.Context, root: str) -> None:
+def tsadmin(
+    ctx: click.Context,
+    root: str,
+    portal: str | None,
+    key_file: str | None,
+    portal_ca: str | None,
+) -> None:
     """Syslog collector and policy manager for Cisco ASA firewalls."""
-    ctx.obj = session = Session(root)
-    if ctx.invoked_subcommand not in _WITHOUT_NODE:
+    remote = None
+    if portal is not None:
+        from tscm.cli.remote import portal_of
+
+        remote = portal_of(portal, key_file, portal_ca)
+    elif ctx.get_parameter_source("key_file") is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("--key is for --portal; give both")
+    ctx.obj = session = Session(root, remote)
+    if ctx.invoked_subcommand not in _WITHOUT_NODE and not session.is_remote:
         from tscm.settings.owner import as_owner
 
         ctx.with_resource(as_owner(session.layout))

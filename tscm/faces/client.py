@@ -132,7 +132,7 @@ class ManagerBackend:
                         job = read(JobFigures, line["job"])
                         told(job)
                     elif "error" in line:
-                        raise _said(line["error"])
+                        raise said(line["error"])
                     elif "result" in line:
                         return line["result"]
             except KeyboardInterrupt:
@@ -166,7 +166,7 @@ class ManagerBackend:
     def _checked(self, status: int, content: bytes) -> Any:
         found = self._json(content)
         if isinstance(found, dict) and isinstance(found.get("error"), dict):
-            raise _said(found["error"])
+            raise said(found["error"])
         if status != http.client.OK:
             raise ControlUnavailable(str(self._socket), f"the manager returned status {status}")
         return found
@@ -233,7 +233,8 @@ def _broken_off(path: Path) -> ControlUnavailable:
     )
 
 
-def _said(error: Json) -> ManagerError:
+def said(error: Json) -> ManagerError:
+    """The error that a manager told."""
     sentence, status = str(error.get("sentence", "it failed")), int(error.get("exit_status", 1))
     from tscm.update.figures import UpdateRecord  # few errors are of an update
 
