@@ -6,7 +6,7 @@ TOX = .make/bin/tox
 # An empty `--` would put nothing in the place of what a door asks for by itself.
 WORDS = $(if $(ARGS),-- $(ARGS))
 
-.PHONY: demo test quick bench faults fuzz mutants docs screenshots changelog audit lock deb repo release-check clean
+.PHONY: demo test quick bench faults fuzz mutants docs screenshots changelog audit lock deb repo image release release-check clean
 
 demo: $(TOX)
 	$(TOX) run -q -e demo $(WORDS)
@@ -51,6 +51,14 @@ deb: $(TOX)
 
 repo: deb
 	packaging/repo dist/repo bookworm=dist/bookworm trixie=dist/trixie
+
+# The container image as an OCI archive, made without a registry.
+image: deb
+	packaging/image dist/trixie dist/tscm-$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml).oci.tar
+
+# Everything of a release into dist/release, with signed sums; ARGS=--untagged for a commit without a tag.
+release: image docs
+	packaging/release dist/release $(ARGS)
 
 release-check: $(TOX)
 	packaging/release-check $(ARGS)
