@@ -27,6 +27,7 @@ from tscm.manager.renaming import (
     begin_renaming,
     check_renaming,
     complete_renaming,
+    notes_on,
     read_renaming,
     rename_stored,
 )
@@ -197,3 +198,16 @@ def test_a_running_manager_goes_on_under_the_new_name_and_loses_no_line(manager:
     ledger = manager.ask("/v1/ledger")
     assert ledger["balanced"], ledger
     assert [row["name"] for row in manager.ask("/v1/devices")] == ["new"]
+
+
+def test_what_names_a_device_in_the_settings_of_the_manager_is_told(tmp_path: Path) -> None:
+    layout = stored_root(tmp_path)
+    layout.settings_file.write_text(
+        '[[sink]]\nname = "a"\ntype = "loki"\nurl = "https://loki.example"\ndevices = ["old"]\n'
+        '[[sink]]\nname = "b"\ntype = "loki"\nurl = "https://loki.example"\n'
+    )
+    complete = Renaming("old", "new")
+    begin_renaming(layout, complete)
+    rename_stored(layout, complete, Store(layout.database))
+    (said,) = notes_on(layout, complete)
+    assert said.startswith("Sink a names old: change `devices`")

@@ -199,11 +199,12 @@ def notes_on(layout: Layout, one: Renaming) -> Iterator[str]:
     from tscm.settings.pulled import PullSettings
 
     with contextlib.suppress(TscmError):
-        for schedule in read_node(layout).reports.schedules:
-            if one.name in schedule.devices:
-                yield (
-                    f"Report {schedule.name} names {one.name}: change `devices` of it in {layout.settings_file}"
-                )
+        node = read_node(layout)
+        users = [(f"Report {each.name}", each.devices) for each in node.reports.schedules]
+        users += [(f"Sink {each.name}", each.devices) for each in node.sink]
+        for user, devices in users:
+            if one.name in devices:
+                yield (f"{user} names {one.name}: change `devices` of it in {layout.settings_file}")
         if isinstance(read_device(layout, one.to, None), PullSettings):
             yield (
                 "The URLs of its lists have changed: enter the lines of `tsadmin show "
