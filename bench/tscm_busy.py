@@ -18,7 +18,8 @@ from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.risks import Consent, Risk
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
-from tscm.settings.node import NodeSettings, PolicySettings
+from tscm.settings.node import NodeSettings
+from tscm.settings.policy import PolicySettings
 from tscm.settings.values import host_port
 from tscm.spool.service import SpoolService
 from tscm.store.database import Store

@@ -46,7 +46,8 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.feed import Feed
 from tscm.settings.files import write_device
 from tscm.settings.layout import Layout
-from tscm.settings.node import NodeSettings, PolicySettings
+from tscm.settings.node import NodeSettings
+from tscm.settings.policy import PolicySettings
 from tscm.spool.disk import Disk
 from tscm.spool.names import LogFolder, cursor_readers
 from tscm.store.database import Store, open_database, opened

@@ -32,7 +32,8 @@ from tscm.settings import modules, values
 from tscm.settings.device import DeviceSettings, secret_setting
 from tscm.settings.files import read_device, write_device
 from tscm.settings.layout import Layout
-from tscm.settings.node import NodeSettings, PolicySettings
+from tscm.settings.node import NodeSettings
+from tscm.settings.policy import PolicySettings
 from tscm.settings.schema import setting
 from tscm.update.enforcer import Brought, Enforcer
 from tscm.update.figures import Result

@@ -32,7 +32,8 @@ from tscm.base.host_port import HostPort
 from tscm.base.secrets import Secret
 from tscm.retrieve.sources import fetch_list
 from tscm.settings.feed import Feed
-from tscm.settings.node import NodeSettings, PolicySettings
+from tscm.settings.node import NodeSettings
+from tscm.settings.policy import PolicySettings
 from tscm.simulator.service import AsaOptions, SimulatedAsa
 from tscm.update.figures import Result
 

@@ -18,7 +18,8 @@ from tscm.model import Cidr
 from tscm.policy.by_hand import HandEntry
 from tscm.policy.cidr import CidrSet
 from tscm.policy.guard import GuardRules, Protected
-from tscm.settings.node import NodeSettings, PolicySettings
+from tscm.settings.node import NodeSettings
+from tscm.settings.policy import PolicySettings
 from tscm.simulator.service import SimulatedAsa
 from tscm.store.generations import BY_HAND
 from tscm.update.by_hand import judge, without_effect

@@ -14,7 +14,8 @@ from tscm.policy.lists import PolicyList
 from tscm.retrieve.sources import ListSource
 from tscm.risks import Consent, Risk
 from tscm.settings.feed import Feed
-from tscm.settings.node import NodeSettings, PolicySettings
+from tscm.settings.node import NodeSettings
+from tscm.settings.policy import PolicySettings
 from tscm.simulator.service import SimulatedAsa
 from tscm.update.figures import Result
 from tscm.update.outcome import UpdateOutcome

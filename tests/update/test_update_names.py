@@ -24,7 +24,8 @@ from tscm.retrieve.sources import ListSource
 from tscm.settings.device import DeviceSettings
 from tscm.settings.forward_target import READER, ForwardTarget
 from tscm.settings.layout import Layout
-from tscm.settings.node import NodeSettings, PolicySettings
+from tscm.settings.node import NodeSettings
+from tscm.settings.policy import PolicySettings
 from tscm.simulator.service import SimulatedAsa
 from tscm.store.database import Store
 from tscm.store.policies import Policies

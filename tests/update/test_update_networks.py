@@ -13,7 +13,8 @@ from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_world import World, addresses
 from tscm.risks import Consent, Risk
 from tscm.settings.networks import NetworksFile
-from tscm.settings.node import NodeSettings, PolicySettings
+from tscm.settings.node import NodeSettings
+from tscm.settings.policy import PolicySettings
 from tscm.simulator.service import SimulatedAsa
 from tscm.update.answers import Excluded, LeftOut
 from tscm.update.figures import Result

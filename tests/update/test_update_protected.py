@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from tscm.base.host_port import HostPort
 from tscm.base.secrets import Secret
 from tscm.settings.feed import Feed
-from tscm.settings.node import NodeSettings, PolicySettings, UploadSettings
+from tscm.settings.node import NodeSettings, UploadSettings
+from tscm.settings.policy import PolicySettings
 from tscm.settings.shapes import read_options
 from tscm.update.known_name import KnownName
 from tscm.update.names import hosts

@@ -23,7 +23,8 @@ from tscm.kinds.asa.owner import mark
 from tscm.kinds.asa.platforms import push_seconds
 from tscm.policy.cidr import CidrSet, Entries
 from tscm.risks import OF_LISTS, Consent, Risk
-from tscm.settings.node import NodeSettings, PolicySettings
+from tscm.settings.node import NodeSettings
+from tscm.settings.policy import PolicySettings
 from tscm.simulator.service import SimulatedAsa
 from tscm.store.database import Store
 from tscm.update.figures import Result

@@ -30,7 +30,8 @@ from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.sources import ListSource
 from tscm.settings.device import DeviceSettings
-from tscm.settings.node import NodeSettings, PolicySettings
+from tscm.settings.node import NodeSettings
+from tscm.settings.policy import PolicySettings
 from tscm.store.database import Store, StoreUnusable
 from tscm.store.generations import StoredDamaged, decode_entries
 from tscm.store.policies import Policies

@@ -11,7 +11,8 @@ from tests.update.update_world import ALLOW, BLOCK, World, addresses
 from tscm.risks import Consent, Risk
 from tscm.settings import values
 from tscm.settings.device import disagreements
-from tscm.settings.node import NodeSettings, PolicySettings
+from tscm.settings.node import NodeSettings
+from tscm.settings.policy import PolicySettings
 from tscm.simulator.service import SimulatedAsa
 from tscm.update.figures import Result
 from tscm.update.inquiry import dropped, explain

@@ -18,7 +18,8 @@ from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.sources import ListSource
 from tscm.settings.device import DeviceSettings
-from tscm.settings.node import NodeSettings, PolicySettings
+from tscm.settings.node import NodeSettings
+from tscm.settings.policy import PolicySettings
 from tscm.simulator.members import LENGTH_OF
 from tscm.simulator.service import SimulatedAsa
 from tscm.store.generations import Generation, StoredList

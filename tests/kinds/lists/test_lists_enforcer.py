@@ -19,7 +19,8 @@ from tscm.policy.lists import PolicyList
 from tscm.retrieve.sources import ListSource
 from tscm.services.publication import plain_path, read_publication, zipped_path
 from tscm.settings.device import DeviceSettings
-from tscm.settings.node import NodeSettings, PolicySettings
+from tscm.settings.node import NodeSettings
+from tscm.settings.policy import PolicySettings
 from tscm.store.generations import Generation
 from tscm.update.figures import Edits, Result
 from tscm.update.job import UpdateJob
