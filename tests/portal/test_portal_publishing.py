@@ -129,10 +129,25 @@ def test_the_lists_of_the_default_policy_are_published(site: Site) -> None:
     site.add("own-allow", "203.0.113.9")
     found = site.publish()
     assert set(found.changed) == {BLOCK, ALLOW}
-    assert site.served() == ["192.0.2.0/24", "198.51.100.5/32", "198.51.100.6/32"]
+    assert site.served() == [
+        "192.0.2.0/25",
+        "192.0.2.128/25",
+        "198.51.100.5/32",
+        "198.51.100.6/32",
+    ]
     assert site.served(ALLOW) == ["203.0.113.9/32"]
     assert site.publish().changed == (), "nothing is written that did not change"
-    assert site.publish().policies["default"].block_entries == 3
+    assert site.publish().policies["default"].block_entries == 4
+
+
+def test_a_wide_entry_takes_no_other_along(site: Site) -> None:
+    """The guard of a device leaves a whole entry out, and what merged with it would go too."""
+    site.add("own-block", "20.0.0.0/25", "20.0.0.128/25", "20.0.1.0/24")
+    site.publish()
+    wide = read_text("16.0.0.0/4", 1.0, wide=True).entries
+    site.lists.edit("own-block", wide, Mode.ADD, ME, Wish())
+    site.publish()
+    assert site.served() == ["16.0.0.0/4", "20.0.0.0/25", "20.0.0.128/25", "20.0.1.0/24"]
 
 
 def test_only_a_target_that_is_on_and_used_is_fetched(site: Site) -> None:
@@ -254,7 +269,7 @@ def test_an_entry_expires_while_a_change_waits(site: Site) -> None:
     assert found.policies["default"].held, "the change waits as before"
     assert before is not None
     assert site.served() == [f"20.0.{n}.1/32" for n in range(9)]
-    assert site.served(ALLOW) == ["30.0.0.4/31", "40.0.0.1/32"]
+    assert site.served(ALLOW) == ["30.0.0.4/31", "30.0.0.5/32", "40.0.0.1/32"]  # held by the /31
     assert found.policies["default"].block_entries == 9
     assert site.publish().changed == ()
     site.restart()
@@ -308,10 +323,11 @@ def test_what_is_left_is_what_has_not_ended(rows: list[tuple[int, int, int]], no
     steady = Entries.of(text for text, end in made if not end)
     ends = [(float(end), text) for text, end in made if end]
     leaving = Leaving.of_json(Leaving.of([Passing(steady=steady, ends=ends)]).as_json())
-    whole = CidrSet.of_texts(text for text, _ in made)
+    whole = Entries.of(text for text, _ in made)
     left = CidrSet.of_texts(text for text, end in made if not end or end > now)
-    assert leaving.taken_off(whole, now) == left
-    assert leaving.later(now).taken_off(left, now) == left
+    once = leaving.taken_off(whole, now)
+    assert CidrSet.of(once) == left
+    assert leaving.later(now).taken_off(once, now) == once
 
 
 def test_of_many_ends_the_soonest_are_noted() -> None:
@@ -319,10 +335,9 @@ def test_of_many_ends_the_soonest_are_noted() -> None:
     late = (float(ENDS_MOST + 200), "20.0.1.7/32")  # keeps its address of one that ends early
     leaving = Leaving.of([Passing(steady=Entries(), ends=[*ends, late])])
     assert len(leaving.ends) == ENDS_MOST
-    whole = CidrSet.of_texts(text for _, text in ends)
-    assert leaving.taken_off(whole, 1.0).difference(whole) == CidrSet()
-    assert leaving.taken_off(whole, 1.0).covers("20.0.1.7")
-    assert not leaving.taken_off(whole, 1.0).covers("20.0.1.8")
+    left = CidrSet.of(leaving.taken_off(Entries.of(text for _, text in ends), 1.0))
+    assert left.covers("20.0.1.7")
+    assert not left.covers("20.0.1.8")
 
 
 def test_what_a_warning_list_holds_is_cut_out_and_told(site: Site) -> None:
@@ -480,10 +495,15 @@ def test_the_block_list_is_its_parts_less_what_is_refused(
     parts = {Ref(Kind.TARGET, "a"): Entries.of(one), Ref(Kind.LIST, "b"): Entries.of(other)}
     good = CidrSet.of_texts(refused)
     found = compiled(parts, {}, [("good", good)])
-    assert found.block == CidrSet.of_texts([*one, *other]).difference(good)
+    block = CidrSet.of(found.block)
+    assert block == CidrSet.of_texts([*one, *other]).difference(good)
+    for entry in {*one, *other}:
+        if not CidrSet.of_texts((entry,)).overlaps(good):
+            assert entry in found.block.cidrs(), "as its part has it"
+    assert len(set(found.block.cidrs())) == len(found.block)
     assert not found.allow
     cut = sum(held.addresses for held in found.held_back)
-    assert CidrSet.of_texts([*one, *other]).addresses == found.block.addresses + cut
+    assert CidrSet.of_texts([*one, *other]).addresses == block.addresses + cut
 
 
 def test_a_list_that_was_made_again_is_read_again(site: Site) -> None:

@@ -128,3 +128,12 @@ def overlapping(entries: Entries, networks: CidrSet) -> NDArray[np.bool_]:
     ):
         flags.append(spans.touching(*columns, known))
     return np.concatenate(flags)
+
+
+def without(entries: Entries, networks: CidrSet) -> Entries:
+    """*entries* without the addresses of *networks*: rows that meet them are split, the others stay as they are."""
+    touched = overlapping(entries, networks)
+    if not touched.any():
+        return entries
+    rest = CidrSet.of(entries.take(touched)).difference(networks)
+    return Entries.joined([entries.take(~touched), rest.entries])

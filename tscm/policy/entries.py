@@ -180,6 +180,17 @@ class Entries:
             self.v6_lengths[long],
         )
 
+    def distinct(self) -> "Entries":
+        """Each row once, in ascending order, family by family."""
+        v4, v6 = _distinct(self)
+        return Entries(
+            (v4 >> np.uint64(8)).astype(np.uint32),
+            (v4 & np.uint64(0xFF)).astype(np.uint8),
+            v6[:, 0],
+            v6[:, 1],
+            v6[:, 2].astype(np.uint8),
+        )
+
     def head(self, count: int) -> "Entries":
         """The first *count* rows."""
         return self if len(self) <= count else self.take(np.arange(count))

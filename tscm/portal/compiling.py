@@ -8,7 +8,7 @@ import numpy as np
 from attrs import frozen
 
 from tscm.plural import many
-from tscm.policy.cidr import CidrSet, Entries, overlapping
+from tscm.policy.cidr import CidrSet, Entries, overlapping, without
 from tscm.policy.user_lists import Shrink
 from tscm.portal.items import Ref
 
@@ -31,11 +31,14 @@ class HeldBack:
 @frozen(kw_only=True)
 class Compiled:
     """
-    The two lists of a policy, merged.
+    The two lists of a policy: each entry once, and as its part has it.
+
+    They are not merged: the guard of a device leaves whole entries out, and one that covers its SIEM must not take
+    along what a neighbour or a narrower one of another part blocks.
     """
 
-    block: CidrSet
-    allow: CidrSet
+    block: Entries
+    allow: Entries
     held_back: tuple[HeldBack, ...] = ()
 
 
@@ -45,13 +48,12 @@ def compiled(
     refuse: Sequence[tuple[str, CidrSet]],
 ) -> Compiled:
     """
-    Merge each side; what *refuse* holds is cut out of the block side, and entries around it are split.
+    Join the parts of each side; what *refuse* holds is cut out of the block side, and entries around it are split.
     """
-    blocked = Entries.joined(tuple(block.values()))
-    merged = CidrSet.of(blocked)
+    blocked = left = Entries.joined(tuple(block.values()))
     held: list[HeldBack] = []
     for name, networks in refuse:
-        inside = merged.intersection(networks)
+        inside = CidrSet.of(left.take(overlapping(left, networks))).intersection(networks)
         if not inside:
             continue
         touched = np.flatnonzero(overlapping(blocked, networks))
@@ -64,10 +66,10 @@ def compiled(
                 examples=tuple(str(cidrs[at]) for at in touched[:_EXAMPLES].tolist()),
             )
         )
-        merged = merged.difference(networks)
+        left = without(left, networks)
     return Compiled(
-        block=merged,
-        allow=CidrSet.of(Entries.joined(tuple(allow.values()))),
+        block=left.distinct(),
+        allow=Entries.joined(tuple(allow.values())).distinct(),
         held_back=tuple(held),
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tscm.policy.cidr import CidrSet
+from tscm.policy.cidr import Entries
 from tscm.portal.leaving import Leaving
 from tscm.portal.published_files import digest, file_mark, published_file, write_list
 from tscm.store.portal_items import PortalItems
@@ -38,14 +38,14 @@ def without_expired(
             if not one.is_due(now):
                 continue
             lines = published_file(portal, published).read_text("ascii").splitlines()
-            present = CidrSet.of_texts(line for line in lines if not line.startswith("#"))
+            present = Entries.of(line for line in lines if not line.startswith("#"))
             left = one.taken_off(present, now)
             if kind == "block" and not len(left):
                 continue
             leaving[kind] = one.later(now)
             if write_list(portal, published, left, f"{kind} list of policy {name}"):
                 changed.append(published)
-            content |= {kind: len(left), f"{kind}_digest": digest(left.entries)}
+            content |= {kind: len(left), f"{kind}_digest": digest(left)}
     except (OSError, ValueError):  # as it is without a confirmation; the next look tries again
         return before, changed
     content["files"] = [file_mark(published_file(portal, one)) for one in names]

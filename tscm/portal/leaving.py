@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
-from tscm.policy.cidr import CidrSet, Entries
+from tscm.policy.cidr import CidrSet, Entries, without
 from tscm.policy.user_lists import cidrs_of
 
 ENDS_MOST = 2000
@@ -78,11 +78,11 @@ class Leaving:
         """Has any of them ended?"""
         return self.next_end is not None and self.next_end <= now
 
-    def taken_off(self, published: CidrSet, now: float) -> CidrSet:
+    def taken_off(self, published: Entries, now: float) -> Entries:
         """*published* without the entries that have ended, as far as nothing else holds their addresses."""
         over = _networks(one for one in self.ends if one[0] <= now)
         stays = CidrSet.of_texts(self.stays).union(_networks(self.later(now).ends))
-        return published.difference(over.difference(stays))
+        return without(published, over.difference(stays)).distinct()
 
     def later(self, now: float) -> "Leaving":
         """What has not ended yet."""

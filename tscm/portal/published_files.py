@@ -6,7 +6,7 @@ import hashlib
 from contextlib import suppress
 from pathlib import Path
 
-from tscm.policy.cidr import CidrSet, Entries
+from tscm.policy.cidr import Entries
 from tscm.policy.plain_lines import as_lines
 from tscm.settings.files import write_private
 
@@ -30,11 +30,11 @@ def digest(entries: Entries) -> str:
     return hashlib.sha256(entries.to_bytes()).hexdigest()
 
 
-def write_list(portal: Path, name: str, networks: CidrSet, what: str) -> bool:
+def write_list(portal: Path, name: str, entries: Entries, what: str) -> bool:
     """Put a list in its place, unless it is there already.  Raises `OSError`."""
     file = published_file(portal, name)
     head = f"# {what}: written by tscm, and again at its next change\n"
-    content = head.encode() + as_lines(networks.entries)
+    content = head.encode() + as_lines(entries)
     with suppress(OSError):  # what cannot be read is written
         if file.stat().st_size == len(content) and file.read_bytes() == content:
             return False

@@ -282,7 +282,7 @@ class _Composed:
         only_time = self.key == before.get("key") and bool(len(block))
         if held and not (only_time or (confirmed and before)):
             return evolve(state, held=held), []
-        digests = {"block_digest": digest(block.entries), "allow_digest": digest(allow.entries)}
+        digests = {"block_digest": digest(block), "allow_digest": digest(allow)}
         content: dict[str, Any] = {
             "block": len(block),
             "allow": len(allow),
