@@ -14,6 +14,7 @@ from tscm.model import Block, Expired, LogReader, Position, Spool
 from tscm.spool.disk import Disk
 from tscm.spool.index import read_index
 from tscm.spool.reader import DeviceReader
+from tscm.spool.seals import MOST_OVER_BYTES, SEALS_A_SECOND
 from tscm.spool.service import SpoolService
 
 BIG = 1 << 30
@@ -748,4 +749,41 @@ def test_a_segment_sealed_by_hand_begins_its_size_anew(tmp_path: Path) -> None:
     assert spool.figures("asa").live_bytes == 27
     spool.append("asa", [run_of(*numbered(0, 4))], 1.0)
     assert spool.figures("asa").segments == 3
+    closed(spool)
+
+
+def test_many_logs_that_reach_their_size_together_are_sealed_in_turn(tmp_path: Path) -> None:
+    clock = Clock()
+    spool = make_spool(tmp_path, clock, seal_seconds=1.0)
+    spool.startService()
+    names = [f"asa{number}" for number in range(80)]
+    for name in names:
+        spool.open_device(name, 100)
+    for name in names:
+        spool.append(name, [run_of(*numbered(0, 4))], 1.0)
+    counts = []
+    for _ in range(4):
+        counts.append([spool.figures(name).segments for name in names])
+        clock.advance(1)
+    sealed = [sum(count) for count in counts]
+    assert sealed == [SEALS_A_SECOND, 2 * SEALS_A_SECOND, 80, 80]
+    assert counts[1][: 2 * SEALS_A_SECOND] == [1] * 2 * SEALS_A_SECOND  # the longest full first
+    for name in names:
+        assert drain(spool.reader(name, "late")) == b"\n".join(numbered(0, 4)) + b"\n"
+    closed(spool)
+
+
+def test_a_log_far_beyond_its_size_waits_for_no_others(tmp_path: Path) -> None:
+    clock = Clock()
+    spool = make_spool(tmp_path, clock, seal_seconds=1.0)
+    spool.startService()
+    names = [f"asa{number:03}" for number in range(200)]
+    for name in (*names, "huge"):
+        spool.open_device(name, 100)
+        spool.append(name, [run_of(*numbered(0, 4))], 1.0)
+    spool.append("huge", [run_of(b"x" * MOST_OVER_BYTES)], 1.0)
+    assert spool.figures("huge").segments == 0
+    clock.advance(1)
+    assert spool.figures("huge").segments == 1
+    assert sum(spool.figures(name).segments for name in names) == 2 * SEALS_A_SECOND
     closed(spool)

@@ -74,7 +74,9 @@ class DeviceSettings:
         values.many(values.address), (), doc="Additional syslog source IP(s)"
     )
     log_rotate_size: int = setting(
-        values.whole(50, 10_000_000), 100, doc="Log rotate size, KB; at most one segment a second"
+        values.whole(50, 10_000_000),
+        100,
+        doc="Log rotate size, KB; at most one segment a second, and 32 of all devices",
     )
     policy_updates: bool = setting(values.yes_no, True, doc="Enable policy updates?")
     syslog_forward: bool = setting(values.yes_no, False, doc="Enable syslog forward?")

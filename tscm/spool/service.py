@@ -38,17 +38,11 @@ from tscm.spool.reader import DeviceReader
 from tscm.spool.repairs import Repairs
 from tscm.spool.retention import Retention, RetentionRules
 from tscm.spool.room import RoomKeeper
+from tscm.spool.seals import SEAL_SECONDS, SealQueue
 from tscm.spool.sync import Syncer
 from tscm.spool.tools_list import LogSummary
 
 _UPKEEP_SECONDS = 1.0
-SEAL_SECONDS = 1.0
-"""
-So long at least between two seals of one log for its size: a seal costs as much as hundreds of lines, and a size that
-is reached many times a second asks for many.
-"""
-_SEAL_SLACK = 0.5  # of that: upkeep comes a little early now and then
-_LATER = 1 << 62  # no size that a segment reaches
 _ASIDE_SECONDS = 5.0
 _LOOK_SECONDS = 60.0
 _SIZES = ("max_mb_per_device", "min_free_mb")  # what may change while it runs
@@ -91,8 +85,7 @@ class SpoolService(MultiService):
     _closed: dict[str, tuple[int, int]] = field(factory=dict, init=False)
     """Lines that a log had when it was closed, and those of them that were lost."""
     _dirty: list[DeviceLog] = field(factory=list, init=False)
-    _full_logs: list[DeviceLog] = field(factory=list, init=False)
-    """Those that reached their size within a second of their last seal."""
+    _full_logs: SealQueue = field(init=False)
     _due: deque[tuple[float, DeviceLog, int]] = field(factory=deque, init=False)
     _due_base: dict[str, int] = field(factory=dict, init=False)
     _ready: list[DeviceLog] = field(factory=list, init=False)
@@ -113,6 +106,7 @@ class SpoolService(MultiService):
 
     def __attrs_post_init__(self) -> None:
         self._syncer = Syncer(self.disk, self.threads, self.bounds.fsync)
+        self._full_logs = SealQueue(self.seal_seconds)
         self.share_files(allowed_files(), 0)
         upkeep = PeriodicService(self.clock, _UPKEEP_SECONDS, self._upkeep, "log maintenance")
         self._orphans = Orphans(self.disk, self.threads, self.at_once_bytes)
@@ -344,12 +338,9 @@ class SpoolService(MultiService):
         return log.live.end > log.live.base and self._seal(log)
 
     def _full(self, log: DeviceLog) -> None:
-        """The size is reached: sealed at once, or by upkeep, with all others, where it was sealed just now."""
-        if self.clock.seconds() - log.sealed_at >= self.seal_seconds:
+        """The size is reached: sealed at once, or by upkeep, where it or many others were sealed just now."""
+        if self._full_logs.at_once(log, self.clock.seconds()):
             self._seal(log)
-        else:
-            log.live.full_bytes = _LATER
-            self._full_logs.append(log)
 
     def _seal(self, log: DeviceLog, *, look: bool = True) -> bool:
         """*look*: and see to the room at once."""
@@ -358,9 +349,7 @@ class SpoolService(MultiService):
         if live.end - live.base > log.repaired_at_once:
             log.repair()
         if log.copying is not None:  # not before its file is where it should be
-            live.full_bytes = _LATER
-            if log not in self._full_logs:
-                self._full_logs.append(log)
+            self._full_logs.add(log)
             return False
         try:
             fd = live.seal()
@@ -378,19 +367,15 @@ class SpoolService(MultiService):
         return True
 
     async def _seal_full(self) -> None:
-        """Seal what reached its size since the last look; what was sealed a moment before waits once more."""
-        full, self._full_logs = self._full_logs, []
-        async for log in in_slices(self.clock, full):
+        """Seal what reached its size since the last look, as far as it is due; the rest waits once more."""
+        async for log in in_slices(self.clock, self._full_logs.take()):
             if self._devices.get(log.name) is not log:
                 continue
-            live = log.live
-            if live.end - live.base < self._rotate_bytes[log.name]:
-                live.full_bytes = self._rotate_bytes[
-                    log.name
-                ]  # sealed for another reason meanwhile
-            elif self.clock.seconds() - log.sealed_at < self.seal_seconds * _SEAL_SLACK:
-                self._full_logs.append(log)
-            else:
+            live, rotate = log.live, self._rotate_bytes[log.name]
+            over = live.end - live.base - rotate
+            if over < 0:  # sealed for another reason meanwhile
+                live.full_bytes = rotate
+            elif self._full_logs.is_due(log, self.clock.seconds(), over):
                 self._seal(log, look=False)
 
     # -- lines out ------------------------------------------------------------
