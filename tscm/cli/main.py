@@ -46,6 +46,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "block": ("block", "Block an address or network by hand, for some time or permanently."),
     "allow": ("allow", "Permit an address or network by hand, for some time or permanently."),
     "entries": ("entries", "List the entries by hand, and remove them."),
+    "apply": ("apply", "Bring entries, lists, targets and policies to what a YAML file says."),
     "lists": ("lists", "Show, edit and search user lists; go back to an earlier version."),
     "report": ("report", "Report hits on a device's lists: who was blocked, how often."),
     "events": ("events", "Recount a device's events from its stored log."),
@@ -90,7 +91,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "doctor",
     ),
     "Devices": ("add", "configure", "list", "test", "rename", "remove"),
-    "Policies": ("policy", "entries", "lists"),
+    "Policies": ("policy", "entries", "lists", "apply"),
     "Logs": ("tail", "logs", "ledger", "spool", "events", "senders"),
     "This manager": (
         "alarms",

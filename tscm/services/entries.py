@@ -11,7 +11,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -225,12 +225,36 @@ def add_entry(
     return attrs.evolve(entry, device_key=Secret(key))
 
 
+def entry_with(nickname: str, fields: Mapping[str, Any], before: PortalEntry | None) -> PortalEntry:
+    """
+    An entry as it would be with other values of *fields*; ID and key stay.  Raises `SettingsFaulty`.
+    """
+    label = "new.example"
+    present: dict[str, Any] = {"device_id": "tdid_new", "block_list": label, "allow_list": label}
+    if before is not None:
+        present = attrs.asdict(before, recurse=False, filter=lambda _, value: value is not None)
+    for one, other in (("address", "domain"), ("domain", "address")):
+        if one in fields and other not in fields:
+            present.pop(other, None)
+    return _checked({**present, "nickname": nickname, **fields}, f"entry {values.shown(nickname)}")
+
+
+def change_entry(portal: Path, nickname: str, fields: Mapping[str, Any]) -> PortalEntry:
+    """Give an entry other values of *fields*.  Raises `EntryUnknown`, `SettingsFaulty`."""
+    path = entry_file(portal, nickname)
+    entry = entry_with(nickname, fields, _read_entry(path))
+    write_private(path, _as_toml(entry))
+    return entry
+
+
 def _as_toml(entry: PortalEntry) -> bytes:
     import tomlkit
 
     kept = attrs.asdict(
-        entry, filter=lambda one, value: value is not None and one.name != "nickname"
+        entry, recurse=False, filter=lambda one, value: value is not None and one.name != "nickname"
     )
+    if entry.device_key is not None:  # written by hand
+        kept["device_key"] = entry.device_key.reveal()
     return tomlkit.dumps(kept).encode()
 
 

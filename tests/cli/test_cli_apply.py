@@ -1,0 +1,202 @@
+"""
+`tsadmin apply`: what a file may say, the plan of it, and that a second run changes nothing.
+"""
+
+import json
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tscm.cli.main import run
+from tscm.cli.site_file import SiteFaulty, read_site
+from tscm.services.entries import entries
+from tscm.settings.layout import Layout
+
+NOW = 1_780_000_000.0
+SAMPLE = Path(__file__).parents[2] / "etc" / "site.yml"
+
+
+def site(text: str) -> Any:
+    return read_site(text.encode(), NOW)
+
+
+def test_the_sample_is_read() -> None:
+    found = read_site(SAMPLE.read_bytes(), NOW)
+    assert [one.network for one in found.lists["partners"].entries][:1] == ["198.51.100.0/28"]
+    assert found.targets["spamhaus-drop"].on is True
+    assert found.targets["spamhaus-drop"].content is None
+    assert found.policies["default"]["block_name"] == "block.default.tscm.internal"
+
+
+BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nlists: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        (BOMB, "anchors or aliases"),
+        ("lists: " + "[" * 50, "nested too deeply|cannot be read"),
+        ("lists:\n  a: {side: block}\n  a: {side: allow}\n", "'a' stands twice"),
+        ("lists: !!python/object/apply:os.system [x]", "cannot be read"),
+        ("lists: {a: {side: block, entries: [" + "1.1.1.1," * 250_000 + "]}}", "200,000 values"),
+        ("- a\n- b\n", "no table of"),
+        ("", "no table of"),
+        ("a: b\n---\nc: d\n", "cannot be read"),
+        ("lists: {a: {side: left}}", "side is 'left'; allowed: block, allow"),
+        ("lists: {a: {side: block, entrys: []}}", "'entrys' is unknown"),
+        ("lists: {a: {side: block, entries: [1]}}", "entries are a list of texts"),
+        ("lists: {a: {side: block, entries: ['10.0.0.0/33', '300.1.1.1']}}", "entry 1: .*entry 2"),
+        ("lists: {a: {side: block, entries: ['0.0.0.0/0']}}", "entry 1"),
+        ("lists: {A B: {side: block}}", "is not a name"),
+        ("lists: {1: {side: block}}", "is not a name"),
+        ("lists: [a]", "names with a table each"),
+        ("lists: {a: text}", "a table of fields"),
+        ("policy: {}", "'policy' is unknown"),
+        ("targets: {a: {severity: 9}}", "severity"),
+        ("targets: {a: {severity: 99999999999999999999999}}", "severity"),
+        ("targets: {a: {on: yes}}", "on and accept_terms are true or false"),
+        ("policies: {a: {block: list:x, wrong: 1}}", "wrong"),
+        ("entries: {a: {adress: 192.0.2.1}}", "'adress' is unknown"),
+        ("\0", "cannot be read"),
+    ],
+)
+def test_a_faulty_file_is_refused_whole(text: str, cause: str) -> None:
+    with pytest.raises(SiteFaulty, match=cause):
+        site(text)
+
+
+def test_all_faults_are_told_at_once() -> None:
+    with pytest.raises(SiteFaulty) as failed:
+        site(
+            "lists: {a: {side: x}, b: {side: block, entries: [c]}}\nbundles: {d: {min_severity: 9}}"
+        )
+    assert len(failed.value.faults) == 3
+
+
+@given(st.text(alphabet="abl:{}[]&*!- \n'\"#|>%@1", max_size=60))
+def test_no_text_ends_in_anything_but_a_sentence(text: str) -> None:
+    with suppress(SiteFaulty):
+        site(text)
+
+
+def test_words_that_only_old_yaml_takes_for_truth_are_words() -> None:
+    found = site("lists: {no: {side: block, note: on}}\ntargets: {drop: {on: true}}")
+    assert found.lists["no"].note == "on"
+    assert found.targets["drop"].on is True
+
+
+FILE = """
+lists:
+  partners: {side: allow, entries: [198.51.100.0/28, 192.0.2.5]}
+  trouble: {side: block, entries: [203.0.113.7]}
+targets:
+  own: {severity: 4, threat: c2, lists: [trouble], on: true}
+bundles:
+  severe: {min_severity: 4}
+policies:
+  default: {title: Default, block: [bundle:severe, list:own-block], allow: [list:partners]}
+entries:
+  edge-1: {address: 192.0.2.10, note: rack 4}
+"""
+
+
+def apply(tmp_path: Path, text: str, *words: str) -> int:
+    file = tmp_path / "site.yml"
+    file.write_text(text)
+    return run(["--root", str(tmp_path / "node"), "apply", "-f", str(file), *words])
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Path:
+    assert run(["--root", str(tmp_path / "node"), "lists", "create", "first", "--block"]) == 0
+    return tmp_path
+
+
+def test_a_plan_changes_nothing_and_a_second_run_finds_nothing(
+    node: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    for _ in range(2):
+        assert apply(node, FILE, "--plan", "--detailed_exitcode") == 2
+        told = capsys.readouterr().out
+        assert "+ list partners: new, to allow" in told
+        assert "+ list partners: 2 entries come" in told
+        assert "- policy default: allow = ['list:own-allow']" in told
+        assert "+ entry edge-1: address = 192.0.2.10" in told
+    assert not entries(Layout(node / "node").portal)
+    assert apply(node, FILE) == 0
+    told = capsys.readouterr().out
+    assert (key := re.search("device key of edge-1, not shown again: ([0-9a-f]{64})", told))
+    (entry,) = entries(Layout(node / "node").portal)
+    assert entry.key_fits(key[1])
+    assert apply(node, FILE, "--plan", "--detailed_exitcode") == 0
+    assert "no changes" in "".join(capsys.readouterr())
+    assert apply(node, FILE) == 0
+    assert run(["--root", str(node / "node"), "lists", "versions", "partners", "--json"]) == 0
+    said = capsys.readouterr().out
+    assert len(json.loads(said[said.index("{\n") if "{\n" in said else 0 :])["versions"]) <= 2
+
+
+def test_a_change_of_the_file_is_the_change_of_the_site(
+    node: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert apply(node, FILE) == 0
+    (before,) = entries(Layout(node / "node").portal)
+    other = FILE.replace("192.0.2.5]", "192.0.2.6]").replace(
+        "severity: 4, threat", "severity: 5, threat"
+    )
+    other = other.replace("address: 192.0.2.10, note: rack 4", "domain: edge.example").replace(
+        ", on: true", ", on: false"
+    )
+    capsys.readouterr()
+    assert apply(node, other, "--plan") == 0
+    told = capsys.readouterr().out
+    for line in (
+        "+ list partners: 1 entries come",
+        "- list partners: 1 entries go",
+        "- target own: severity = 4",
+        "+ target own: severity = 5",
+        "- target own: off",
+        "+ entry edge-1: domain = edge.example",
+    ):
+        assert line in told
+    assert apply(node, other) == 0
+    (entry,) = entries(Layout(node / "node").portal)
+    assert (entry.address, entry.domain, entry.note) == (None, "edge.example", "rack 4")
+    assert entry.device_key_sha256 == before.device_key_sha256
+    assert apply(node, other, "--plan", "--detailed_exitcode") == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "cause"),
+    [
+        ("side: allow", "side: block", "list:partners is a list to block"),
+        ("list:own-block]", "list:absent]", "there is no list 'absent'"),
+        ("address: 192.0.2.10", "address: nonsense", "nonsense"),
+        ("address: 192.0.2.10, ", "", "exactly one of address and domain"),
+        ("lists: [trouble]", "lists: [absent]", "there is no list 'absent'"),
+        ("  own: {", "  absent: {on: true}\n  own: {", "no target 'absent'"),
+    ],
+)  # fmt: skip
+def test_what_could_not_be_carried_out_is_found_before_anything_is(
+    node: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, cause: str
+) -> None:
+    assert apply(node, FILE.replace(old, new)) != 0
+    assert cause in "".join(capsys.readouterr())
+    assert run(["--root", str(node / "node"), "lists", "--json"]) == 0
+    assert "partners" not in capsys.readouterr().out
+
+
+def test_a_list_that_would_be_emptied_needs_a_word(
+    node: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert apply(node, FILE) == 0
+    emptied = FILE.replace("entries: [198.51.100.0/28, 192.0.2.5]", "entries: []")
+    assert apply(node, emptied) != 0
+    assert "repeat the command" in "".join(capsys.readouterr())
+    assert apply(node, emptied, "--accept_shrink") == 0
