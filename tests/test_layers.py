@@ -19,7 +19,7 @@ ROOMS = (
     ("settings",),
     ("channels", "consumers", "intake", "kinds", "retrieve", "spool", "store"),
     ("events", "forward", "portal", "services", "simulator", "update", "upload"),
-    ("ledger", "sinks"),
+    ("ledger", "pairing", "sinks"),
     ("state",),
     ("standing",),
     ("alarms", "devices", "metrics", "reports"),

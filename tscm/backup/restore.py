@@ -36,6 +36,7 @@ from tscm.backup.rules import rule_of
 from tscm.base.backup_rule import Treatment
 from tscm.base.safe_files import TEXT_BYTES
 from tscm.base.secrets import Secret
+from tscm.pairing.book import raise_versions
 from tscm.services.zone_files import raise_serials
 from tscm.settings.layout import Layout
 from tscm.store.copying import forget_installation
@@ -284,6 +285,7 @@ def _adapt(stages: dict[str, Path], now: float, *, as_new: bool) -> None:
         return
     if (state / "portal/serials.json").exists():
         raise_serials(state / "portal", now)
+    raise_versions(state / "portal", now)
     database = state / "tscm.db"
     if as_new and database.exists():
         forget_installation(database)

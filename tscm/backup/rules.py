@@ -6,6 +6,8 @@ from tscm.alarms import book_file
 from tscm.base.backup_rule import BackupRule, Treatment
 from tscm.intake import quarantine
 from tscm.ledger import book
+from tscm.pairing import bonds
+from tscm.pairing import book as pairings
 from tscm.portal import sources as portal_sources
 from tscm.reports import service as reports
 from tscm.retrieve import answers
@@ -34,6 +36,8 @@ RULES: tuple[BackupRule, ...] = (
     *entries.BACKUP,
     *publication.BACKUP,
     *zone_files.BACKUP,
+    *pairings.BACKUP,
+    *bonds.BACKUP,
     *portal_sources.BACKUP,
     *uploads.BACKUP,
     *answers.BACKUP,

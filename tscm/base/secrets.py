@@ -9,6 +9,8 @@ data, so that a sealed value moved to another place does not open.
 import base64
 import binascii
 import contextlib
+import hashlib
+import hmac
 import os
 import stat
 from pathlib import Path
@@ -62,6 +64,10 @@ class SealingKey:
         nonce = os.urandom(_NONCE_BYTES)
         sealed = AESGCM(self._key).encrypt(nonce, secret.reveal().encode(), where.encode())
         return PREFIX + base64.urlsafe_b64encode(nonce + sealed).decode()
+
+    def derived(self, purpose: str) -> str:
+        """A secret that this key alone gives for *purpose*, the same each time (HMAC-SHA-256)."""
+        return hmac.new(self._key, purpose.encode(), hashlib.sha256).hexdigest()
 
     def open(self, text: str, where: str) -> Secret:
         """

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tscm.cli import say
+from tscm.cli.add_paired import AUTO_TYPE, add_paired, pairing_options
 from tscm.cli.options import check_type, every_option, given_options, setting_options
 from tscm.cli.passwords import take_secrets
 from tscm.cli.pinning import HOST_KEY, NotPinned, is_the_devices, may_ask, shown_by
@@ -49,7 +50,7 @@ class TypedCommand(click.Command):
         """Find the type first; refuse an unknown one before its options look unknown."""
         kind = type_in(args)
         wants_help = not {"--help", "-h"}.isdisjoint(args)
-        if not ctx.resilient_parsing and not (kind is None and wants_help):
+        if not ctx.resilient_parsing and not (kind is None and wants_help) and kind != AUTO_TYPE:
             check_type(kind)
         ctx.meta[_TYPE] = kind
         return super().parse_args(ctx, args)
@@ -60,6 +61,8 @@ class TypedCommand(click.Command):
         kind = ctx.meta.get(_TYPE)
         if ctx.resilient_parsing and kind is None:
             return [*own, *every_option(), help_option]
+        if kind == AUTO_TYPE:
+            return [*own, *pairing_options(), help_option]
         if kind not in types():
             return [*own, help_option]
         return [*own, *setting_options(kind_named(kind)), help_option]
@@ -77,10 +80,14 @@ def type_in(arguments: list[str]) -> str | None:
 
 @click.command(
     cls=TypedCommand,
-    epilog=f"Types: {', '.join(types())}.  `tsadmin add --type TYPE --help` shows every setting of a type.",
+    epilog=f"Types: {', '.join((*types(), AUTO_TYPE))}.  `tsadmin add --type TYPE --help` shows every setting of a type.",
 )
 @click.option(
-    "--type", "kind_name", type=Words(*types()), metavar="TYPE", help="Type of the device."
+    "--type",
+    "kind_name",
+    type=Words(*types(), AUTO_TYPE),
+    metavar="TYPE",
+    help="Type of the device; auto: paired with a portal, which has its settings.",
 )
 @click.option("--advanced", is_flag=True, help="Also ask for the advanced settings.")
 @click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")
@@ -102,6 +109,8 @@ def command(
     Prompts for required settings that are not given.  Both lists are fetched and the
     device is queried before anything is stored.
     """
+    if kind_name == AUTO_TYPE:
+        return add_paired(session, name, parameters, tell_added, json_output=json_output)
     backend, kind = session.backend(), kind_named(kind_name)
     if name is not None:
         refuse_name(backend, name)

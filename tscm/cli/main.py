@@ -62,6 +62,8 @@ MODULES: Mapping[str, tuple[str, str]] = {
     ),
     "senders": ("senders", "List unknown senders and add one to a device."),
     "remove": ("remove", "Remove a device and print the commands that clean up the firewall."),
+    "paired": ("paired", "List the devices whose settings come from a portal."),
+    "unpair": ("unpair", "Make the settings of a paired device this manager's own."),
     "jobs": ("jobs", "List what the manager is doing; follow or withdraw one job."),
     "alarms": ("alarms", "List alarms, mute them, and test the ways on which they are sent."),
     "reports": ("reports", "List the reports that are sent by mail, and send one now."),
@@ -90,7 +92,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "allow",
         "doctor",
     ),
-    "Devices": ("add", "configure", "list", "test", "rename", "remove"),
+    "Devices": ("add", "configure", "list", "test", "rename", "remove", "paired", "unpair"),
     "Policies": ("policy", "entries", "lists", "apply"),
     "Logs": ("tail", "logs", "ledger", "spool", "events", "senders"),
     "This manager": (

@@ -91,17 +91,6 @@ def check_type(word: str | None) -> str:
     known = ", ".join(types()) or f"none without one of the packages {', '.join(packages())}"
     if word is None:
         raise SettingsFaulty("options", [Fault(where="--type", wrong="is missing", allowed=known)])
-    if word == "auto":
-        raise SettingsFaulty(
-            "options",
-            [
-                Fault(
-                    where="--type",
-                    wrong="pairing with the portal (auto) is not implemented yet",
-                    allowed=f"{known}, with the settings that the portal shows for the device",
-                )
-            ],
-        )
     try:
         kind_named(word)
     except ValueError as error:

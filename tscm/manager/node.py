@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tscm.ledger.keeper import LedgerKeeper
     from tscm.manager.consumers import DeviceConsumers
     from tscm.manager.lag import ReaderLags
+    from tscm.pairing.follower import Follower
+    from tscm.pairing.service import PairingService
     from tscm.portal.service import PolicyPublisher
     from tscm.reports.service import ReportService
     from tscm.services.figures import LogServiceFigures
@@ -100,6 +102,10 @@ class Manager:
     """Put a device's file in force, the one or the other name's, after `leave` of the first."""
     publisher: "PolicyPublisher | None" = None
     """Publishes the policies of the portal."""
+    pairing: "Callable[[], PairingService | None]" = lambda: None
+    """The listener for managers that follow this portal; None where there is none."""
+    follower: "Callable[[], Follower | None]" = lambda: None
+    """Follows the portals of devices that are paired."""
     judged: "dict[str, Stamped]" = field(factory=dict)
     """How each device stood when a row of it was last judged."""
     judging: SharedTable = field(factory=SharedTable)

@@ -49,11 +49,14 @@ from tscm.manager.endings import Endings
 from tscm.manager.lag import LOOK_SECONDS, ReaderLags
 from tscm.manager.log_consumers import DROP, EVENTS
 from tscm.manager.node import Manager, Node
+from tscm.manager.portal_following import follower_of
 from tscm.manager.renaming import complete_renaming
 from tscm.manager.settings_watch import WATCH_SECONDS, SettingsWatch
 from tscm.metrics.pages import WatchService
 from tscm.operations.calls import Calls
 from tscm.operations.jobs import Jobs
+from tscm.pairing.follower import Follower
+from tscm.pairing.service import PairingService
 from tscm.plural import many
 from tscm.policy.rank import Hits
 from tscm.portal.service import PolicyPublisher
@@ -132,6 +135,8 @@ class NodeService(Service):
     notified: NotifyListener = field(init=False)
     """Hears from policy servers elsewhere that a list has changed."""
     portal: list[Embedded] = field(factory=list, init=False)
+    follower: Follower = field(init=False)
+    """Follows the portals of devices that are paired."""
     rooms: dict[str, DeviceConsumers] = field(factory=dict, init=False)
     faults: dict[str, str] = field(factory=dict, init=False)
     """Why a device's settings file is not in force, by nickname; `""` is the node's own."""
@@ -228,7 +233,9 @@ class NodeService(Service):
             self.updates.uses,
             self.updates.lists_changed,
         )
-        self.portal = embedded_services(self.reactor, self.quick, self.layout, self.node)
+        self.portal = embedded_services(
+            self.reactor, self.quick, self.layout, self.node, self.audit.keep
+        )
         self.lists = ListService(
             reactor,
             self.quick,
@@ -248,6 +255,7 @@ class NodeService(Service):
         self.parts = self._parts()
         self.alarms, self.reports = notifying(self.parts, self.node, self.audit_forward)
         self.calls = Calls(self.parts, self.audit.keep)
+        self.follower = follower_of(reactor, self.quick, self.calls, self.audit.keep)
         self.control = ControlService(
             reactor, self.layout, self.calls, lambda: delegates_of(self.node)
         )
@@ -304,6 +312,8 @@ class NodeService(Service):
                 release=self.release_device,
                 take=self.take_device,
                 publisher=self.publisher,
+                pairing=lambda: self.pairing,
+                follower=lambda: self.follower,
                 metrics_addresses=self.watch.addresses,
                 services_addresses=lambda: {
                     type(one).__name__: one.addresses()
@@ -329,6 +339,11 @@ class NodeService(Service):
     def log_service(self) -> LogService | None:
         """The embedded log service, where there is one."""
         return next((one for one in self.portal if isinstance(one, LogService)), None)
+
+    @property
+    def pairing(self) -> PairingService | None:
+        """The listener for managers that follow this portal, where there is one."""
+        return next((one for one in self.portal if isinstance(one, PairingService)), None)
 
     # -- life -----------------------------------------------------------------
 
@@ -395,6 +410,7 @@ class NodeService(Service):
         self.backups.startService()
         self.alarms.startService()
         self.reports.startService()
+        self.follower.startService()
         self.systemd.startService()
         self._log.info(
             "tscm manages {devices} in {root}, and receives syslog on {places}",
@@ -475,6 +491,7 @@ class NodeService(Service):
             ("expiry of the audit", self._audit_expiry.stopService),
             ("scheduled backup", self.backups.stopService),
             ("scheduled reports", self.reports.stopService),
+            ("following of portals", self.follower.stopService),
             ("alarms", lambda: Deferred.fromCoroutine(self.alarms.stopService())),
             ("check of log ends", self._lag_looks.stopService),
             ("control interface", self.control.stopService),

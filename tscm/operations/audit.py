@@ -38,7 +38,7 @@ def audited_arguments(args: Any, noted: Mapping[str, Any]) -> Json:
         value = getattr(args, one.name)
         if one.name in _LEFT_OUT or value == one.default:
             continue
-        given[one.name] = masked(value)
+        given[one.name] = MASK if one.metadata.get("secret") else masked(value)
     if "changes" in noted:
         given.pop("settings", None)
     return {**given, **{name: masked(value) for name, value in noted.items()}}

@@ -28,6 +28,8 @@ class Actor:
 
 SCHEDULE = Actor(name="schedule")
 """The manager's own schedule."""
+PORTAL = Actor(name="portal")
+"""The portal that a device's manager follows."""
 
 
 def quiet(_: Progress) -> None:

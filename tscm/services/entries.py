@@ -29,8 +29,11 @@ from tscm.settings.schema import read_table, setting
 
 _LIST_NAME_MAX = 240
 _NOTE_MAX = 1000
+_LINE_MAX = 100
 _ID_DIGITS = 16
 _KEY_BYTES = 32
+BY_COMMAND_LINE, BY_PORTAL = "cli", "auto"
+"""The two integration types."""
 _NOBODY = hashlib.sha256(b"").hexdigest()
 
 
@@ -83,6 +86,13 @@ def _digest(value: Any) -> str:
     return values.fingerprint(value)
 
 
+def _line(value: Any) -> str:
+    line = values.text(value)
+    if len(line) > _LINE_MAX:
+        raise values.refused(value, "is too long", f"at most {_LINE_MAX} characters")
+    return line
+
+
 def _secret(value: Any) -> Secret:
     return value if isinstance(value, Secret) else Secret(values.text(value))
 
@@ -119,6 +129,17 @@ class PortalEntry:
         None,
         doc="UDP port at which the manager wants to hear of changed lists (NOTIFY)",
     )
+    manufacturer: str = setting(_line, "", doc="Manufacturer")
+    model: str = setting(_line, "", doc="Model")
+    integration: str = setting(
+        values.choice(BY_COMMAND_LINE, BY_PORTAL),
+        BY_COMMAND_LINE,
+        doc="Integration type: cli (set on the manager) or auto (set here, followed by its manager)",
+    )
+    policy: str | None = setting(
+        values.optional(_line), None, doc="Policy that names the two lists"
+    )
+    location: str = setting(_line, "", doc="Location")
     device_key_sha256: str = setting(_digest, _NOBODY, doc="SHA-256 of the device key")
     device_key: Secret | None = setting(
         values.optional(_secret), None, doc="The device key in clear text; preferably omitted"
@@ -164,7 +185,7 @@ class PortalEntry:
         """For tables and `--json`: everything but the key."""
         hidden = {"device_key", "device_key_sha256"}
         return {
-            **attrs.asdict(self, filter=lambda one, _: one.name not in hidden),
+            **attrs.asdict(self, filter=lambda one, _: one.name not in hidden, recurse=False),
             "ip_type": self.ip_type,
         }
 
@@ -190,12 +211,14 @@ def add_entry(
     note: str = "",
     notify_port: int | None = None,
     random: Callable[[int], str] = secrets.token_hex,
+    **more: Any,
 ) -> PortalEntry:
     """
     Register a device; the answer holds the device key, which is not shown again.
 
     List names that are not given are made from the nickname; list files that are not there
-    yet are made empty.  Raises `SettingsFaulty`, `EntryExists`.
+    yet are made empty, unless a policy names the lists.  *more* are further fields of an entry.  Raises `SettingsFaulty`,
+    `EntryExists`.
     """
     key = random(_KEY_BYTES)
     try:
@@ -211,18 +234,80 @@ def add_entry(
         "domain": domain,
         "note": note,
         "notify_port": notify_port,
+        **more,
         "device_key_sha256": hashlib.sha256(key.encode()).hexdigest(),
     }
     entry = _checked(table, f"entry {values.shown(nickname)}")
     path = entries_folder(portal) / f"{entry.nickname}.toml"
     if path.exists():
         raise EntryExists(entry.nickname)
+    _make_lists(portal, entry)
+    write_private(path, _as_toml(entry))
+    return attrs.evolve(entry, device_key=Secret(key))
+
+
+def _make_lists(portal: Path, entry: PortalEntry) -> None:
+    """Empty files for lists that no policy publishes, where there are none."""
+    if entry.policy is not None:
+        return
     for kind, name in (("block", entry.block_list), ("allow", entry.allow_list)):
         lists = list_file(portal, name)
         if not lists.exists() and not (portal / "published" / lists.name).exists():
             write_private(lists, f"# {kind} list {name}: a CIDR a line\n".encode())
-    write_private(path, _as_toml(entry))
-    return attrs.evolve(entry, device_key=Secret(key))
+
+
+CHANGEABLE = (
+    "address", "domain", "block_list", "allow_list", "note", "manufacturer", "model",
+    "integration", "policy", "location", "notify_port",
+)  # fmt: skip
+"""Fields that an operator may change; nickname, device ID and key are an entry's for ever, or rotated."""
+
+
+def change_entry(portal: Path, nickname: str, changes: Mapping[str, Any]) -> PortalEntry:
+    """
+    An entry with other fields; an address takes the place of a domain name, and the other way round.
+
+    Raises `EntryUnknown`, `SettingsFaulty`; then nothing has changed.
+    """
+    entry = read_entry(portal, nickname)
+    strange = sorted(set(changes) - set(CHANGEABLE))
+    if strange:
+        fault = Fault(where=strange[0], wrong="cannot be changed", allowed=", ".join(CHANGEABLE))
+        raise SettingsFaulty(f"entry {nickname}", [fault])
+    changed = entry_with(nickname, changes, entry)
+    if changed != entry:
+        _make_lists(portal, changed)
+        write_private(entries_folder(portal) / f"{entry.nickname}.toml", _as_toml(changed))
+    return changed
+
+
+def rotate_key(
+    portal: Path,
+    nickname: str,
+    *,
+    digest: str | None = None,
+    random: Callable[[int], str] = secrets.token_hex,
+) -> PortalEntry:
+    """
+    An entry with another device key; the one before is rejected from now on.
+
+    The answer holds the key, which is not shown again, unless it is somebody else's: then *digest* is its SHA-256.
+    Raises `EntryUnknown`, `SettingsFaulty`.
+    """
+    entry = read_entry(portal, nickname)
+    key = random(_KEY_BYTES)
+    known = digest or hashlib.sha256(key.encode()).hexdigest()
+    changed = attrs.evolve(entry, device_key=None, device_key_sha256=known)
+    write_private(entries_folder(portal) / f"{entry.nickname}.toml", _as_toml(changed))
+    return changed if digest else attrs.evolve(changed, device_key=Secret(key))
+
+
+def read_entry(portal: Path, nickname: str) -> PortalEntry:
+    """One entry by its nickname.  Raises `EntryUnknown`, `SettingsFaulty`, `SettingsUnreadable`."""
+    try:
+        return _read_entry(entry_file(portal, nickname))
+    except FileNotFoundError:
+        raise EntryUnknown(nickname) from None
 
 
 def entry_with(nickname: str, fields: Mapping[str, Any], before: PortalEntry | None) -> PortalEntry:
@@ -237,14 +322,6 @@ def entry_with(nickname: str, fields: Mapping[str, Any], before: PortalEntry | N
         if one in fields and other not in fields:
             present.pop(other, None)
     return _checked({**present, "nickname": nickname, **fields}, f"entry {values.shown(nickname)}")
-
-
-def change_entry(portal: Path, nickname: str, fields: Mapping[str, Any]) -> PortalEntry:
-    """Give an entry other values of *fields*.  Raises `EntryUnknown`, `SettingsFaulty`."""
-    path = entry_file(portal, nickname)
-    entry = entry_with(nickname, fields, _read_entry(path))
-    write_private(path, _as_toml(entry))
-    return entry
 
 
 def _as_toml(entry: PortalEntry) -> bytes:

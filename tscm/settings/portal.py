@@ -76,6 +76,25 @@ class PortalSettings:
         20_000,
         doc="Maximum number of uploads of a device, one file each; the oldest are deleted first.",
     )
+    pairing: tuple[HostPort, ...] = setting(
+        values.many(values.listen_address),
+        (),
+        doc="Listen addresses for managers that follow this portal (HTTPS); none disables it.",
+    )
+    pairing_url: str | None = setting(
+        values.optional(values.web_url("https")),
+        None,
+        doc="URL at which managers reach that listener, where it is not its address.",
+    )
+    pairing_certificate: str | None = setting(
+        values.optional(values.path),
+        None,
+        doc=(
+            "Its certificate; if not set, one is created: /var/lib/tscm/portal/pairing.crt. Paired "
+            "managers accept this certificate alone."
+        ),
+    )
+    pairing_key: str | None = setting(values.optional(values.path), None, doc="Its key.")
 
     @property
     def permitted_servers(self) -> PermittedServers:

@@ -7,9 +7,10 @@ The same with and without a manager: what only a manager does stands behind `Nod
 from collections.abc import Mapping, Sequence
 
 import attrs
+from attrs import frozen
 
 from tscm.devices import checks, stored
-from tscm.devices.answers import Added, Changed, Prospected, Removed
+from tscm.devices.answers import Added, Changed, CheckReport, Prospected, Removed
 from tscm.devices.arrival import decides, upload_warnings
 from tscm.devices.claims import (
     refuse_address,
@@ -20,6 +21,7 @@ from tscm.devices.claims import (
 )
 from tscm.devices.group_size import size_notes
 from tscm.devices.other_ways import with_other_ways
+from tscm.devices.paired import refuse_managed
 from tscm.errors import (
     DeviceChanged,
     DeviceFault,
@@ -33,9 +35,10 @@ from tscm.kinds.kind import kind_of
 from tscm.manager.node import Node
 from tscm.operations.answers import DeviceView, SetupLines
 from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Prospect
-from tscm.operations.call import Call
+from tscm.operations.call import PORTAL, Call
 from tscm.operations.registry import handles
 from tscm.operations.table import devices as table
+from tscm.pairing.bonds import drop_bond
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_names, read_device
 from tscm.settings.own_service import key_wanted_at
@@ -126,9 +129,23 @@ async def prospect(node: Node, args: Prospect, call: Call) -> Prospected:
     return Prospected(key_wanted_at=key_wanted_at(node.settings()))
 
 
+@frozen(kw_only=True)
+class Checked:
+    """A new device whose lists and firewall have answered; nothing is stored yet."""
+
+    settings: DeviceSettings
+    check: CheckReport
+    notes: tuple[str, ...]
+
+
 @handles(table.ADD)
 async def add(node: Node, args: NewDevice, call: Call) -> Added:
     """Check lists and device, then store and put in force."""
+    return await add_checked(node, await checked_for_add(node, args, call), call)
+
+
+async def checked_for_add(node: Node, args: NewDevice, call: Call) -> Checked:
+    """Check lists and device."""
     node.hold()
     settings = stored.propose(args.settings)
     call.noted["device"] = settings.name
@@ -151,17 +168,24 @@ async def add(node: Node, args: NewDevice, call: Call) -> Added:
         told = await node.slow.run(with_other_ways, fault, settings, node.reach.other_ways)
         raise for_a_new_device(told) from None
     await node.quick.run(refuse_same_firewall, node.layout, settings, check.identity.serial)
-    warnings = await _asked_for_uploads(node, settings, call)
-    check = attrs.evolve(check, warnings=(*check.warnings, *unknown, *warnings))
+    check = attrs.evolve(check, warnings=(*check.warnings, *unknown))
     settings = stored.settle(settings, args.settings, check)
     cut = checks.cut_told(settings, check)
     notes = await node.quick.run(relay_notes, node.layout, None, settings)
     sizes = await node.quick.run(size_notes, node.layout, None, settings, check.identity.serial)
-    notes = [*([] if cut is None else [cut]), *sizes, *notes]
+    notes = (*([] if cut is None else [cut]), *sizes, *notes)
+    return Checked(settings=settings, check=check, notes=notes)
+
+
+async def add_checked(node: Node, checked: Checked, call: Call) -> Added:
+    """Store a device that was checked, and put it in force."""
+    settings = checked.settings
+    warnings = await _asked_for_uploads(node, settings, call)
+    check = attrs.evolve(checked.check, warnings=(*checked.check.warnings, *warnings))
     await node.write(stored.store_device, node.layout, settings)
     node.apply(None, settings)
     node.note_serial(settings.name, check.identity)
-    return stored.added(node.settings(), settings, check, notes)
+    return stored.added(node.settings(), settings, check, checked.notes)
 
 
 @handles(table.CHANGE)
@@ -172,6 +196,8 @@ async def change(node: Node, args: ChangedDevice, call: Call) -> Changed:
     if args.version is not None and args.version != stored.version_of(present):
         raise DeviceChanged(args.name)
     settings = stored.propose(args.settings, present)
+    if call.actor != PORTAL:
+        await node.quick.run(refuse_managed, node.layout, present, settings)
     await node.quick.run(refuse_conflicts, node.layout, settings)
     await node.quick.run(refuse_loops, settings, _listeners(node))
     unknown: list[str] = await node.slow.run(
@@ -221,5 +247,7 @@ async def remove(node: Node, args: Device, call: Call) -> Removed:
     except (SettingsFaulty, SettingsUnreadable):
         settings = None
     gone: Removed = await node.write(stored.forget_device, node.layout, node.settings(), args.name)
+    if settings is not None:
+        await node.write(drop_bond, node.layout, settings.entry)
     await node.retire(args.name, settings)
     return gone

@@ -25,8 +25,10 @@ from tscm.operations.table import (
     listing,
     logs,
     manager,
+    pairing,
     policies,
     portal,
+    portal_entries,
     proof,
     reports,
     senders,
@@ -61,6 +63,8 @@ _BY_ROLE: Mapping[Role, tuple[Operation[Any, Any], ...]] = {
         portal.PORTAL_TARGETS,
         portal.PORTAL_BUNDLES,
         portal.PORTAL_WHY,
+        portal_entries.PORTAL_ENTRIES,
+        pairing.BONDS,
         events.REPORT,
         events.REPORT_SEVERAL,
         jobs.JOBS,
@@ -119,6 +123,14 @@ _BY_ROLE: Mapping[Role, tuple[Operation[Any, Any], ...]] = {
         portal.DELETE_POLICY,
         portal.DELETE_TARGET,
         portal.DELETE_BUNDLE,
+        portal_entries.ADD_ENTRY,  # hands out a key
+        portal_entries.CHANGE_ENTRY,  # another manager's settings
+        portal_entries.ROTATE_KEY,
+        portal_entries.ISSUE_CODE,
+        portal_entries.UNPAIR_ENTRY,
+        portal_entries.DELETE_ENTRY,
+        pairing.PAIR,  # makes the manager ask a server
+        pairing.UNPAIR,
     ),
 }
 ROLES: Mapping[str, Role] = {

@@ -1,0 +1,184 @@
+"""
+One portal, two managers, three roots: from an entry at the portal to the groups of two firewalls, and back.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest_twisted
+from attrs import define, field
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+
+from tests.cli.test_cli_by_hand import Site
+from tests.manager.manager_process import Manager
+from tests.ports import held_port
+from tests.waiting import PATIENCE_SECONDS
+from tscm.simulator.service import AsaOptions, SimulatedAsa
+
+PASSWORD = "s3cret-of-the-asa"
+
+
+@define
+class Sites:
+    """The portal's root, those of the managers, and a firewall for each of these."""
+
+    portal: Site
+    url: str
+    managers: dict[str, Site]
+    asas: dict[str, SimulatedAsa] = field(factory=dict)
+
+    async def at(self, site: Site, *words: str, status: int = 0) -> str:
+        ended, said = await site.tsadmin(*words)
+        assert ended == status, said
+        return said
+
+    async def row(self, nickname: str) -> Any:
+        rows = await self.portal.asked("portal", "list")
+        return next(one for one in rows if one["nickname"] == nickname)
+
+    async def until(self, holds: Any) -> None:
+        waited = 0.0
+        while not await holds():
+            said = [one.manager.said()[-2000:] for one in (self.portal, *self.managers.values())]
+            assert waited < PATIENCE_SECONDS, "\n----\n".join(said)
+            await deferLater(reactor, 0.3)
+            waited += 0.3
+
+    async def entered(self, name: str, *more: str) -> dict[str, str]:
+        asa = self.asas[name]
+        await self.at(
+            self.portal,
+            "portal", "add", name, "--address", "127.0.0.1", "--policy", "default",
+            "--integration", "auto", "--set", "type=asarest", "--set", "device=127.0.0.1",
+            "--set", f"rest_url={asa.api_url}", "--set", "username=admin",
+            "--set", "send_logs=no", *more,
+        )  # fmt: skip
+        told: dict[str, str] = await self.portal.asked("portal", "code", name)
+        return told
+
+    async def paired(self, name: str, told: dict[str, str], status: int = 0) -> str:
+        return await self.at(
+            self.managers[name],
+            "add", "--type", "auto", "--device_id", told["device_id"], "--auto_key",
+            told["auto_key"], "--portal", self.url, "--password", PASSWORD,
+            "--fingerprint", self.asas[name].fingerprint,
+            status=status,
+        )  # fmt: skip
+
+
+@pytest_twisted.async_yield_fixture()
+async def sites(tmp_path: Path) -> AsyncIterator[Sites]:
+    dns, pairing = held_port(), held_port()
+    portal = Manager(
+        tmp_path / "portal",
+        'node_id = "portal"\n[listen]\nudp = []\ntcp = []\n[portal]\n'
+        f'dns = ["127.0.0.1:{dns}"]\npairing = ["127.0.0.1:{pairing}"]\n',
+    )
+    found = Sites(Site(tmp_path / "portal", portal, {}), f"https://127.0.0.1:{pairing}", {})
+    for name in ("east", "west"):
+        manager = Manager(
+            tmp_path / name,
+            f'node_id = "{name}"\naddress = "60.0.0.1"\n[listen]\nudp = ["127.0.0.1:0"]\ntcp = []\n'
+            f'[policy]\nservers = ["127.0.0.1:{dns}"]\nretry_seconds = 0\n',
+        )
+        asa = found.asas[name] = SimulatedAsa(
+            reactor, AsaOptions(username="admin", password=PASSWORD)
+        )
+        asa.startService()
+        found.managers[name] = Site(tmp_path / name, manager, {name: asa})
+    everyone = [found.portal, *found.managers.values()]
+    for starting in [Deferred.fromCoroutine(one.start()) for one in everyone]:
+        await starting
+    yield found
+    for ending in [deferToThread(one.manager.stop) for one in everyone]:
+        await ending
+    for asa in found.asas.values():
+        await asa.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_two_managers_follow_one_portal(sites: Sites) -> None:
+    portal, east, west = sites.portal, sites.managers["east"], sites.managers["west"]
+    await sites.at(portal, "lists", "add", "own-block", "20.0.0.1")
+    keys = {name: await sites.entered(name) for name in ("east", "west")}
+    assert (await sites.row("east"))["stage"] == "waiting"
+    said = await sites.paired("east", keys["east"])
+    assert "paired with" in said
+    await sites.paired("west", keys["west"])
+
+    async def both_follow() -> bool:
+        rows = [await sites.row(name) for name in ("east", "west")]
+        return all(
+            row["stage"] == "paired"
+            and row["standing"]
+            and row["standing"]["applied"] == row["version"]
+            for row in rows
+        )
+
+    await sites.until(both_follow)
+    row = await sites.row("east")
+    assert row["manager"] == "east"
+    assert not row["standing"]["fault"]
+
+    # A list that changes at the portal is in force at both, without anybody asking.
+    await sites.at(portal, "lists", "add", "own-block", "20.0.0.2")
+    for name, site in sites.managers.items():
+        await site.until(lambda site=site, name=name: "20.0.0.2" in site.held(name))
+
+    # The code is used up: whoever shows it again learns so, and the portal's audit has it.
+    copied = dict(keys["east"])
+    sites.asas["west2"] = sites.asas["west"]
+    refused = await sites.at(
+        west,
+        "add", "--type", "auto", "--device_id", copied["device_id"], "--auto_key",
+        copied["auto_key"], "--portal", sites.url, "--password", PASSWORD, "thief",
+        status=3,
+    )  # fmt: skip
+    assert "used already" in refused
+    audit = await sites.at(portal, "audit")
+    assert "manager 'west' from 127.0.0.1 rejected" in audit
+    assert "manager 'east' from 127.0.0.1 used it first" in audit
+    assert copied["auto_key"] not in audit
+    assert copied["auto_key"] not in await sites.at(east, "audit")
+
+    # Settings are the portal's: refused here, followed from there.
+    refused = await sites.at(east, "configure", "east", "--prefix", "Other", status=2)
+    assert "can be changed at the portal" in refused
+    await sites.at(portal, "portal", "change", "east", "--set", "prefix=Other")
+
+    async def prefix_follows() -> bool:
+        return bool((await east.asked("show", "east"))["settings"]["prefix"] == "Other")
+
+    await sites.until(prefix_follows)
+
+    # What would send the password to another place is not done by the portal alone.
+    await sites.at(portal, "portal", "change", "east", "--set", "rest_url=https://192.0.2.99/api")
+
+    async def fault_is_told() -> bool:
+        row = await sites.row("east")
+        return "another place" in row["standing"]["fault"]
+
+    await sites.until(fault_is_told)
+    settings = (await east.asked("show", "east"))["settings"]
+    assert settings["rest_url"] == sites.asas["east"].api_url
+
+    # Unpaired at the portal: the settings stay, and are the manager's own.
+    await sites.at(portal, "portal", "unpair", "west", "--yes")
+
+    async def unpaired() -> bool:
+        return not (await west.asked("paired"))["bonds"]
+
+    await sites.until(unpaired)
+    await sites.at(west, "configure", "west", "--log_rotate_size", "200")
+    # And at the manager: the portal knows.
+    await sites.at(east, "unpair", "east", "--yes")
+    assert (await sites.row("east"))["stage"] == "unpaired"
+    assert json.dumps(await sites.row("east")).count(PASSWORD) == 0
+    for path in portal.root.rglob("*"):
+        if path.is_file() and "simulator" not in str(path):
+            assert PASSWORD.encode() not in path.read_bytes(), path

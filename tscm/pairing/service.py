@@ -1,0 +1,507 @@
+"""
+The portal's listener for managers: HTTPS, a code once, then long polls by token.
+
+Everything is decided by `stages` and `messages`; here it is read, kept and answered.  Whoever shows neither a code
+nor a token that fits is answered at once, counted, and after some tries not listened to for a while.
+"""
+
+import json
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from attrs import define, field, frozen
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request
+
+from tscm.base.clock import wall_seconds
+from tscm.base.http_site import BoundedSite, HttpBounds
+from tscm.base.listening import bind_all, places_of, tls_factory
+from tscm.base.schedule import PeriodicService
+from tscm.base.threads import Threads
+from tscm.errors import ListenerUnavailable, TscmError
+from tscm.model import Json
+from tscm.pairing.book import brought_up_to_date, change_pairing, document_of
+from tscm.pairing.certificate import ensure_pairing_certificate
+from tscm.pairing.documents import etag_of
+from tscm.pairing.guesses import GUESSES, Guesses
+from tscm.pairing.messages import (
+    BODY_BYTES,
+    FOLLOW,
+    PAIR,
+    WAIT_SECONDS,
+    Followed,
+    MessageFaulty,
+    News,
+    PairRequest,
+    State,
+    decode,
+    news_as_json,
+    read_follow,
+    read_pair,
+)
+from tscm.pairing.seen import Seen, read_seen, write_seen
+from tscm.pairing.stages import Pairing, Stage, Verdict, consumed, digest, ended, with_content
+from tscm.services.certificate import tls_options
+from tscm.services.entries import PortalEntry, read_entries, rotate_key
+from tscm.settings.portal import PortalSettings
+from tscm.store.audit_entry import AuditEntry
+
+BOUNDS = HttpBounds(
+    body_bytes=BODY_BYTES,
+    own_body_bytes=16384,
+    shared_body_bytes=8 * 1024 * 1024,
+    connections=512,
+    connections_per_address=64,
+)
+LOOK_SECONDS = 1.0
+"""Between two looks at lists and settings for those who wait: a change is told within so long."""
+FILES_SECONDS = 3.0
+"""Between two looks at the files, which somebody may have edited."""
+KEEP_SECONDS = 60.0
+"""Between two writes of what managers told."""
+_REFUSALS_AUDITED = 60
+"""Of an hour: what comes beyond is counted, and told with the next hour."""
+_HOUR = 3600.0
+_SENTENCES: Mapping[Verdict, str] = {
+    Verdict.WRONG: "the device ID or the auto key is not right",
+    Verdict.USED: "the auto key was used already; issue another one at the portal if this is not known",
+    Verdict.EXPIRED: "the auto key has expired; issue another one at the portal",
+    Verdict.REVOKED: "the entry was deleted at the portal",
+}
+
+
+@frozen(kw_only=True)
+class _Answer:
+    status: int
+    body: Json
+
+
+def _fault(status: int, sentence: str) -> _Answer:
+    return _Answer(status=status, body={"error": sentence})
+
+
+@define(eq=False)
+class _Waiter:
+    """A follow request that waits for news."""
+
+    followed: tuple[Followed, ...]
+    until: float
+    answered: Deferred[None] = field(factory=Deferred)
+
+
+@define(eq=False)
+class PairingService(Service):
+    """
+    Listens on `[portal] pairing`; entries and pairings lie under *portal* (`Layout.portal`).
+
+    *threads* is the caller's, and must outlive the service.  *marks* gives the mark of a published list by its name;
+    *audit* keeps what was refused and done.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    _reactor: Any
+    _threads: Threads
+    portal: Path
+    _settings: PortalSettings
+    _marks: Callable[[str], str]
+    _audit: Callable[[AuditEntry], None]
+    _entries: Mapping[str, PortalEntry] = field(factory=dict, init=False)
+    _pairings: Mapping[str, Pairing] = field(factory=dict, init=False)
+    _documents: dict[str, tuple[str, Json]] = field(factory=dict, init=False)
+    """ETag and content, by device ID."""
+    _seen: dict[str, Seen] = field(factory=dict, init=False)
+    _seen_written: bool = field(default=True, init=False)
+    _guesses: Guesses = field(factory=Guesses, init=False)
+    _waiting: list[_Waiter] = field(factory=list, init=False)
+    _ports: list[IListeningPort] = field(factory=list, init=False)
+    _loops: tuple[PeriodicService, ...] = field(default=(), init=False)
+    _loaded: bool = field(default=False, init=False)
+    _audited: int = field(default=0, init=False)
+    _unaudited: int = field(default=0, init=False)
+    _audited_since: float = field(default=0.0, init=False)
+
+    def make_files(self) -> None:
+        """Make what is missing on the disk: where root binds, with the rights of the files' owner."""
+        ensure_pairing_certificate(self.portal, self._settings, wall_seconds(self._reactor))
+
+    def privilegedStartService(self) -> None:
+        """Bind; raises `ListenerUnavailable`."""
+        super().privilegedStartService()
+        certificate, key = ensure_pairing_certificate(
+            self.portal, self._settings, wall_seconds(self._reactor)
+        )
+        where = ", ".join(str(one) for one in self._settings.pairing)
+        try:
+            chain = tls_options(certificate, key)
+        except (OSError, ValueError) as error:
+            cause = f"cannot use certificate {certificate} with key {key}: {error}"
+            raise ListenerUnavailable("managers", where, cause) from None
+        site = BoundedSite(_Root(self), BOUNDS, self._reactor, purpose="pairing listener")
+        factory = tls_factory(chain, site)
+        self._ports = bind_all(
+            lambda port, host: self._reactor.listenTCP(port, factory, interface=host),
+            self._settings.pairing,
+            "managers",
+        )
+
+    def addresses(self) -> list[str]:
+        """The bound addresses, with the ports that the kernel chose."""
+        return places_of(self._ports)
+
+    def startService(self) -> None:
+        """Begin to look at files, and at who waits."""
+        super().startService()
+        self._seen = read_seen(self.portal)
+        every = partial(PeriodicService, self._reactor)
+        self._loops = (
+            every(FILES_SECONDS, self.look_again, "check of pairings"),
+            every(LOOK_SECONDS, self._tell, "news for managers", LOOK_SECONDS),
+            every(KEEP_SECONDS, self._keep_seen, "what managers told", KEEP_SECONDS),
+        )
+        for loop in self._loops:
+            loop.startService()
+
+    def stopService(self) -> Deferred[None]:
+        """Answer who waits; fires when nothing of ours runs."""
+        super().stopService()
+        stopped: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
+        stopped += [maybeDeferred(loop.stopService) for loop in self._loops if loop.running]
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            one.answered.callback(None)
+        stopped.append(Deferred.fromCoroutine(self._keep_seen()))
+        ended_all: Deferred[None] = Deferred()
+        DeferredList(stopped, consumeErrors=True).addCallback(lambda _: ended_all.callback(None))
+        return ended_all
+
+    def seen(self) -> Mapping[str, Seen]:
+        """What managers told last, by device ID."""
+        return self._seen
+
+    # -- files -----------------------------------------------------------------
+
+    async def look_again(self) -> None:
+        """Take up entries and pairings as they lie on the disk, and answer those for whom that is news."""
+        found = await self._threads.run(_look, self.portal, wall_seconds(self._reactor))
+        self._entries, self._pairings, self._documents = found
+        self._loaded = True
+        await self._tell()
+
+    async def _keep_seen(self) -> None:
+        if self._seen_written:
+            return
+        self._seen_written = True
+        known = {name: one for name, one in self._seen.items() if name in self._pairings}
+        self._seen = known
+        try:
+            await self._threads.run(write_seen, self.portal, known)
+        except OSError as error:
+            self._seen_written = False
+            self._log.error("cannot store what managers told: {cause}", cause=error.strerror)
+
+    # -- requests ----------------------------------------------------------------
+
+    async def answer(self, request: Request) -> None:
+        """One request, from reading it to its answer."""
+        peer = str(getattr(request.getClientAddress(), "host", ""))
+        content = request.content
+        raw = b"" if content is None else content.read()
+        try:
+            found = await self._answer(request.path, request.method, raw, peer, request)
+        except MessageFaulty as error:
+            found = _fault(400, str(error))
+        except (TscmError, OSError) as error:
+            self._log.error("cannot answer a manager: {cause}", cause=str(error))
+            found = _fault(503, "the portal cannot read or write its files")
+        if request._disconnected or request.finished:  # noqa: SLF001 - Twisted says so in no other way
+            return
+        body = json.dumps(found.body).encode()
+        request.setResponseCode(found.status)
+        request.setHeader(b"content-type", b"application/json")
+        request.setHeader(b"cache-control", b"no-store")
+        request.setHeader(b"content-length", b"%d" % len(body))
+        request.write(body)
+        request.finish()
+
+    async def _answer(
+        self, path: bytes, method: bytes, raw: bytes, peer: str, request: Request
+    ) -> _Answer:
+        if path not in {PAIR.encode(), FOLLOW.encode()}:
+            return _fault(404, "there is nothing here")
+        if method != b"POST":
+            return _fault(405, "use POST")
+        if not self._loaded:
+            return _fault(503, "the portal is starting")
+        now = wall_seconds(self._reactor)
+        if path == PAIR.encode():
+            wait = self._guesses.waits(peer, now)
+            if wait:
+                return _fault(429, f"too many wrong auto keys from {peer}; try in {wait:.0f} s")
+            return await self._pair(read_pair(decode(raw)), peer, now)
+        return await self._follow(read_follow(decode(raw)), peer, now, request)
+
+    async def _pair(self, asked: PairRequest, peer: str, now: float) -> _Answer:
+        entry = self._entries.get(asked.device_id)
+        if entry is None:
+            await self.look_again()  # it may be newer than the last look
+            entry = self._entries.get(asked.device_id)
+        code = digest(asked.code)
+        if entry is None:
+            return self._refused(asked, None, Verdict.WRONG, peer, now)
+        try:
+            verdict, pairing = await self._threads.run(
+                _use, self.portal, entry, asked, code=code, peer=peer, now=now
+            )
+        except TscmError as error:
+            self._log.error(
+                "cannot pair {device}: {cause}", device=entry.nickname, cause=str(error)
+            )
+            return _fault(503, "the portal cannot pair this entry now; see its log")
+        if verdict not in {Verdict.GOOD, Verdict.AGAIN}:
+            return self._refused(asked, entry, verdict, peer, now)
+        if not asked.look:
+            await self.look_again()
+            again = "again, with the key that it used" if verdict is Verdict.AGAIN else ""
+            self._note(
+                entry.nickname, f"manager {asked.manager!r} from {peer} paired {again}".strip(),
+                good=True, now=now,
+            )  # fmt: skip
+        document = document_of(entry, pairing.settings)
+        return _Answer(
+            status=200,
+            body={
+                "nickname": entry.nickname,
+                "document": _document(pairing.version, etag_of(document), document),
+            },
+        )
+
+    def _refused(
+        self,
+        asked: PairRequest,
+        entry: PortalEntry | None,
+        verdict: Verdict,
+        peer: str,
+        now: float,
+    ) -> _Answer:
+        count = self._guesses.wrong(peer, now)
+        sentence = _SENTENCES[verdict]
+        known = None if entry is None else self._pairings.get(entry.device_id)
+        by = ""
+        if verdict is Verdict.USED and known is not None:
+            by = f"; manager {known.manager!r} from {known.address} used it first"
+        blocked = "; this address is not listened to for a while" if count >= GUESSES else ""
+        self._note(
+            None if entry is None else entry.nickname,
+            f"manager {asked.manager!r} from {peer} rejected: {sentence}{by}{blocked}",
+            good=False, now=now,
+        )  # fmt: skip
+        return _fault(403, sentence)
+
+    def _note(self, nickname: str | None, sentence: str, *, good: bool, now: float) -> None:
+        """Into the audit, within bounds: who guesses must not fill it."""
+        if now - self._audited_since > _HOUR or now < self._audited_since:
+            if self._unaudited:
+                sentence = f"{sentence} ({self._unaudited} more were rejected before)"
+            self._audited_since, self._audited, self._unaudited = now, 0, 0
+        if not good:
+            self._audited += 1
+            if self._audited > _REFUSALS_AUDITED:
+                self._unaudited += 1
+                return
+        self._audit(
+            AuditEntry(
+                at=now,
+                actor="pairing listener",
+                operation="pair",
+                device=nickname,
+                outcome="done" if good else "failed",
+                sentence=sentence,
+            )
+        )
+
+    # -- following -----------------------------------------------------------------
+
+    async def _follow(
+        self, followed: tuple[Followed, ...], peer: str, now: float, request: Request
+    ) -> _Answer:
+        known = [one for one in followed if self._is_known(one)]
+        if len(known) < len(followed) and not known:
+            if self._guesses.waits(peer, now):
+                return _fault(429, "too many wrong tokens; try again later")
+            await self.look_again()
+            known = [one for one in followed if self._is_known(one)]
+            if not known:
+                self._guesses.wrong(peer, now)
+        for one in known:
+            await self._take(one, now)
+        if known and len(known) == len(followed) and not self._news(followed):
+            await self._wait(followed, request)
+        if not self.running:
+            return _fault(503, "the portal is stopping")
+        told = self._news(followed) or [self._state(one) for one in followed]
+        return _Answer(status=200, body=news_as_json(told))
+
+    def _is_known(self, one: Followed) -> bool:
+        pairing = self._pairings.get(one.device_id)
+        return pairing is not None and pairing.follows(digest(one.token))
+
+    async def _take(self, one: Followed, now: float) -> None:
+        """What a manager says of a device of its own."""
+        if self._pairings[one.device_id].stage(now) is not Stage.PAIRED:
+            return
+        if one.unpair:
+            who = f"manager {self._pairings[one.device_id].manager}"
+            await self._threads.run(
+                change_pairing, self.portal, one.device_id, lambda it: ended(it, who, now)
+            )
+            entry = self._entries.get(one.device_id)
+            self._note(
+                None if entry is None else entry.nickname, f"{who} unpaired", good=True, now=now
+            )
+            await self.look_again()
+            return
+        self._seen[one.device_id] = Seen(at=now, standing=one.standing)
+        self._seen_written = False
+
+    async def _wait(self, followed: tuple[Followed, ...], request: Request) -> None:
+        waiter = _Waiter(followed, self._reactor.seconds() + WAIT_SECONDS)
+        names = {one.device_id for one in followed}
+        for other in [one for one in self._waiting if names & {x.device_id for x in one.followed}]:
+            self._waiting.remove(other)  # one at a time: a token holds no more than one connection
+            other.answered.callback(None)
+        self._waiting.append(waiter)
+        request.notifyFinish().addErrback(lambda _: self._gone(waiter))
+        await waiter.answered
+
+    def _gone(self, waiter: _Waiter) -> None:
+        if waiter in self._waiting:
+            self._waiting.remove(waiter)
+            waiter.answered.callback(None)
+
+    async def _tell(self) -> None:
+        """Answer those who have waited long enough, or for whom there is news."""
+        now = self._reactor.seconds()
+        for one in list(self._waiting):
+            if one in self._waiting and (now >= one.until or self._news(one.followed)):
+                self._waiting.remove(one)
+                one.answered.callback(None)
+
+    def _news(self, followed: Sequence[Followed]) -> list[News]:
+        """All devices of a request, if there is something to say of one of them."""
+        states = [self._state(one) for one in followed]
+        if any(
+            state.state != State.PAIRED
+            or state.document is not None
+            or dict(state.lists) != dict(one.lists)
+            for one, state in zip(followed, states, strict=True)
+        ):
+            return states
+        return []
+
+    def _state(self, one: Followed) -> News:
+        if not self._is_known(one):
+            return News(device_id=one.device_id, state=State.UNKNOWN)
+        pairing, entry = self._pairings[one.device_id], self._entries.get(one.device_id)
+        if pairing.ended_at or pairing.revoked:
+            return News(device_id=one.device_id, state=State.UNPAIRED)
+        if (
+            entry is None
+        ):  # a file that cannot be read, or was deleted by hand: nothing is decided by that
+            return News(
+                device_id=one.device_id, state=State.PAIRED, version=one.known, lists=one.lists
+            )
+        found = self._documents.get(one.device_id)
+        newer = found is not None and found[0] == pairing.etag and pairing.version > one.known
+        return News(
+            device_id=one.device_id,
+            state=State.PAIRED,
+            version=pairing.version,
+            document=_document(pairing.version, *found) if newer and found else None,
+            lists={name: self._marks(name) for name in _lists_of(entry)},
+        )
+
+    def failed(self, failure: Failure, request: Request) -> None:
+        """A fault in this program: told, and answered as one that passes."""
+        self._log.failure("a request of a manager failed", failure)
+        if not request._disconnected and not request.finished and not request.startedWriting:  # noqa: SLF001
+            request.setResponseCode(500)
+            request.finish()
+
+
+def _lists_of(entry: PortalEntry) -> tuple[str, ...]:
+    return (entry.block_list, entry.allow_list)
+
+
+def _document(version: int, etag: str, settings: Json) -> Json:
+    return {"version": version, "etag": etag, "settings": settings}
+
+
+def _look(
+    portal: Path, now: float
+) -> tuple[Mapping[str, PortalEntry], Mapping[str, Pairing], dict[str, tuple[str, Json]]]:
+    """Entries, pairings and documents by device ID.  Blocking."""
+    found, _ = read_entries(portal)
+    entries = {one.device_id: one for one in found}
+    pairings = brought_up_to_date(portal, entries, now)
+    documents: dict[str, tuple[str, Json]] = {}
+    for device_id, pairing in pairings.items():
+        entry = entries.get(device_id)
+        if entry is not None and pairing.settings and not pairing.revoked:
+            try:
+                content = document_of(entry, pairing.settings)
+            except TscmError:
+                continue
+            documents[device_id] = (etag_of(content), content)
+    return entries, pairings, documents
+
+
+def _use(
+    portal: Path,
+    entry: PortalEntry,
+    asked: PairRequest,
+    *,
+    code: str,
+    peer: str,
+    now: float,
+) -> tuple[Verdict, Pairing]:
+    """Judge a code and use it up, in one step.  Blocking; raises `TscmError`, OSError."""
+    verdict = Verdict.WRONG
+
+    def use(pairing: Pairing) -> Pairing:
+        nonlocal verdict
+        verdict = pairing.judge(code, asked.token, now)
+        if verdict is not Verdict.GOOD or asked.look:
+            return pairing
+        content = etag_of(document_of(entry, pairing.settings))
+        done = consumed(pairing, code, asked.token, manager=asked.manager, address=peer, now=now)
+        return with_content(done, content, now)
+
+    found = change_pairing(portal, entry.device_id, use)
+    if verdict in {Verdict.GOOD, Verdict.AGAIN} and not asked.look:
+        # Behind the pairing: a stop between the two is mended when the manager shows its code again.
+        rotate_key(portal, entry.nickname, digest=asked.device_key)
+    return verdict, found
+
+
+class _Root(Resource):
+    """Every path: there is no tree, and none to be found out."""
+
+    isLeaf = True
+
+    def __init__(self, service: PairingService) -> None:
+        super().__init__()
+        self._service = service
+
+    def render(self, request: Request) -> int:
+        """Answered when it is known."""
+        answer: Coroutine[Deferred[Any], Any, None] = self._service.answer(request)
+        Deferred.fromCoroutine(answer).addErrback(self._service.failed, request)
+        return NOT_DONE_YET
