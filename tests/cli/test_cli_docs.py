@@ -10,6 +10,7 @@ import click
 import pytest
 
 from tscm.base.secrets import Secret
+from tscm.cli.add_paired import pairing_options
 from tscm.cli.main import GROUPS, MODULES, tsadmin
 from tscm.cli.options import every_option
 from tscm.kinds.asa.rest.lines import setup_lines
@@ -49,6 +50,8 @@ def test_every_option_of_a_page_is_there(page: Path) -> None:
         command = import_module(f"tscm.cli.{MODULES[word][0]}").command
         known = {"--help", "--type", *options(command)}
         known |= {name for one in every_option() for name in one.opts}
+        if "--type auto" in rest:
+            known |= {name for one in pairing_options() for name in one.opts}
         for option in re.findall(r"--[a-z_]+", rest.split(";")[0]):
             assert option in known, f"{page.name}: tsadmin {word}{rest}"
 

@@ -36,7 +36,7 @@ def pairing_options() -> list[click.Option]:
         click.Option(
             ["--auto_key"],
             metavar="KEY|-",
-            help="Auto key of that entry, good once: `tsadmin portal code NICKNAME` there.",
+            help="Auto key of that entry, good once; `tsadmin portal code` there hands it out.",
         ),
         click.Option(
             ["--portal"],

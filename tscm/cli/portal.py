@@ -103,7 +103,7 @@ def _settings(command: F) -> F:
         multiple=True,
         metavar="NAME=VALUE",
         help="A setting that the paired manager follows, named as the options of `tsadmin add`; "
-        "`NAME=` takes it back.",
+        "an empty VALUE takes it back.",
     )(command)
 
 
@@ -330,7 +330,7 @@ def rotate(session: Session, /, nickname: str, *, yes: bool, json_output: bool) 
     say.info(_sentence(made.sentence))
     show_pairs([("Device key", made.device_key), ("TSIG key", made.tsig_key)])
     say.info(
-        "The device key is not shown again; give it to `tsadmin configure NAME` with --upload_key -"
+        "The device key is not shown again; give it to the manager of the device as its --upload_key"
     )
     return 0
 

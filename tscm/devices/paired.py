@@ -26,13 +26,16 @@ class ManagedAtPortal(TscmError):
 
     name: str
     portal: str
-    settings: tuple[str, ...]
+    nickname: str
+    settings: Mapping[str, Any]
 
     def __str__(self) -> str:
         options = ", ".join(f"--{one}" for one in self.settings)
+        first, value = next(iter(self.settings.items()))
+        told = " ".join(map(str, value)) if isinstance(value, tuple) else value
         return (
             f"device {self.name!r} is paired: {options} can be changed at the portal {self.portal} only, with "
-            f"`tsadmin portal change NICKNAME --set NAME=VALUE` there; `tsadmin unpair {self.name}` makes the "
+            f"`tsadmin portal change {self.nickname} --set {first}={told}` there; `tsadmin unpair {self.name}` makes the "
             "settings this manager's own"
         )
 
@@ -87,4 +90,7 @@ def refuse_managed(layout: Layout, present: DeviceSettings, settings: DeviceSett
         if one not in own and (one in against or one not in bond.document)
     ]
     if refused:
-        raise ManagedAtPortal(present.name, bond.portal, tuple(refused))
+        proposed = as_options(settings)
+        raise ManagedAtPortal(
+            present.name, bond.portal, bond.nickname, {one: proposed[one] for one in refused}
+        )

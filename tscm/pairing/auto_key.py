@@ -25,7 +25,7 @@ class AutoKeyFaulty(TscmError):
     def __str__(self) -> str:
         return (
             f"the auto key is not {_CODE} hexadecimal digits, a hyphen and {_PIN} more; copy it from "
-            "`tsadmin portal code NICKNAME` at the portal as a whole"
+            "the answer of `tsadmin portal code` at the portal as a whole"
         )
 
 

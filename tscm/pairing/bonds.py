@@ -43,6 +43,8 @@ class Bond:
     applied: int = 0
     received: int = 0
     document: Json = field(factory=dict)
+    nickname: str = ""
+    """Of the entry at the portal."""
     name: str = ""
     """The device's at present; not in the file."""
 

@@ -122,7 +122,7 @@ def taken(bond: Bond, heard: Heard, news: News | None, now: float) -> Steps:
     if news.version < bond.received:
         fault = (
             f"the portal has version {news.version} of the settings and {bond.received} is in force "
-            f"here: the portal was set back; `tsadmin portal change NICKNAME --again` there sends its own"
+            f"here: the portal was set back; `tsadmin portal change {bond.nickname} --again` there sends its own"
         )
     return Steps(heard=evolve(after, fault=fault), bond=bond, changed=changed)
 

@@ -103,14 +103,8 @@ async def pair(node: Node, args: Paired, call: Call) -> PairedDevice:
     if name not in await node.quick.run(device_names, node.layout):
         new = NewDevice(settings={**wanted(document.settings), **local})
         checked = await checked_for_add(node, new, call)
-    elif (
-        args.device is None
-    ):  # it may be another firewall, which only has the nickname of the entry
-        raise DeviceExists(name)
         entry = checked.settings.entry
-    elif (
-        args.device is None
-    ):  # it may be another firewall, which only has the nickname of the entry
+    elif args.device is None:  # perhaps another firewall, which only has the entry's nickname
         raise DeviceExists(name)
     else:
         entry = (await node.quick.run(read_device, node.layout, name, None)).entry
@@ -120,6 +114,7 @@ async def pair(node: Node, args: Paired, call: Call) -> PairedDevice:
     bond = Bond(
         name=name,
         entry=entry,
+        nickname=nickname,
         portal=args.portal,
         fingerprint=shown,
         device_id=args.device_id,
@@ -237,7 +232,7 @@ async def unpair(node: Node, args: Device, call: Call) -> Unpaired:
         try:
             await node.slow.run(ask)
         except TscmError as error:
-            told = f"; {error}; unpair it there too: `tsadmin portal unpair NICKNAME`"
+            told = f"; {error}; unpair it there too: `tsadmin portal unpair {bond.nickname}`"
     return Unpaired(
         name=name,
         sentence=f"device {name} keeps its settings, and they are this manager's own{told}",
