@@ -12,7 +12,7 @@ from attrs import evolve
 from tscm.alarms.condition import FAILED, WARNING, Condition
 from tscm.alarms.conditions import SUBJECTS_MOST, conditions
 from tscm.alarms.counting import WINDOW_SECONDS, Counted, counted_on
-from tscm.alarms.observed import Certificate, Disk, Hits, Observed, SeenDevice
+from tscm.alarms.observed import Certificate, Disk, Hits, LateTarget, Observed, SeenDevice
 from tscm.alarms.rules import rules_in_force
 from tscm.intake.sender_figures import StrangerFigures
 from tscm.settings.alarm_rules import Rule
@@ -97,6 +97,10 @@ def test_a_good_state_has_none() -> None:
         (evolve(GOOD, faults={"": "x"}), Rule.SETTINGS, FAILED, "^x$"),
         (evolve(GOOD, faults={"hq": "x"}), Rule.SETTINGS, FAILED, "^hq: x$"),
         (evolve(GOOD, backup="no space"), Rule.BACKUP, WARNING, "no space"),
+        (
+            evolve(GOOD, targets=(LateTarget(name="drop", sentence="target drop", since=1.0),)),
+            Rule.TARGET_AGE, WARNING, "^target drop$",
+        ),
         (
             evolve(GOOD, certificates=(Certificate(name="tls", expires_at=NOW + 20 * DAY),)),
             Rule.CERTIFICATE, WARNING, "of tls expires in 20 days",

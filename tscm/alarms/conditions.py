@@ -175,6 +175,14 @@ def _faults(seen: Observed, _: Rules) -> Iterator[Condition]:
         )
     if seen.backup:
         yield Condition(rule=Rule.BACKUP, severity=WARNING, sentence=seen.backup)
+    for one in seen.targets:
+        yield Condition(
+            rule=Rule.TARGET_AGE,
+            subject=one.name,
+            severity=WARNING,
+            sentence=one.sentence,
+            since=one.since,
+        )
 
 
 def _certificates(seen: Observed, rules: Rules) -> Iterator[Condition]:

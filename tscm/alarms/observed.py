@@ -53,6 +53,15 @@ class Hits:
 
 
 @frozen(kw_only=True)
+class LateTarget:
+    """A target of the portal whose feeds have not been fetched for several intervals, in words; *since* when."""
+
+    name: str
+    sentence: str
+    since: float
+
+
+@frozen(kw_only=True)
 class Observed:
     """
     All of it at *now*.  *interval*: seconds between updates of a device.
@@ -75,3 +84,4 @@ class Observed:
     """What the kernel has dropped so far, by listener."""
     senders: tuple[StrangerFigures, ...] = ()
     hits: tuple[Hits, ...] = ()
+    targets: tuple[LateTarget, ...] = ()

@@ -21,6 +21,7 @@ from tscm.base.schedule import in_slices
 from tscm.errors import TscmError
 from tscm.intake.figures import kernel_drops
 from tscm.manager.health import certificates
+from tscm.manager.late_targets import late_targets
 from tscm.manager.node import Node, parts, updates
 from tscm.operations.rows import row
 from tscm.settings.alarms import HitsSettings
@@ -89,6 +90,11 @@ class AlarmWatch:
             kernel_drops={name: count for name, count in drops.items() if count is not None},
             senders=tuple(manager.senders.strangers.busiest(SUBJECTS_MOST)),
             hits=self._slow.hits,
+            targets=(
+                ()
+                if manager.publisher is None
+                else tuple(late_targets(manager.publisher.state, wall_seconds(node.clock)))
+            ),
         )
 
     def _device(self, name: str) -> SeenDevice:

@@ -12,6 +12,7 @@ from tscm.intake.turned_away import recent_faults
 from tscm.ledger.balance import balance, balance_of, is_balanced, together
 from tscm.ledger.figures import DeviceBalance
 from tscm.manager.consumers import DeviceConsumers
+from tscm.manager.late_targets import late_targets
 from tscm.manager.node import Node, parts, updates
 from tscm.operations.rows import row
 from tscm.plural import many
@@ -118,6 +119,9 @@ async def noted(node: Node) -> list[str]:
         elif target.expired:
             lines = many(target.expired, "entry", "entries")
             found.append(f"warning: the audit: {target.target} was not sent {lines} that expired")
+    if manager.publisher is not None:
+        late = late_targets(manager.publisher.state, now)
+        found += [f"warning: {one.sentence}" for one in late]
     found += [f"warning: {one}" for one in manager.alarms().figures().troubles]
     for listener, ends in certificates(manager.intake.figures()).items():
         days = (ends - now) / _DAY

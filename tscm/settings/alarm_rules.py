@@ -29,6 +29,7 @@ class Rule(StrEnum):
     DATABASE = "database"
     SETTINGS = "settings"
     BACKUP = "backup"
+    TARGET_AGE = "target_age"
     CERTIFICATE = "certificate"
     KERNEL_DROPS = "kernel_drops"
     UNKNOWN_SENDER = "unknown_sender"
@@ -76,6 +77,9 @@ DEFAULTS: Mapping[Rule, RuleDefault] = {
     Rule.DATABASE: RuleDefault(about="the database cannot be used", after_minutes=1),
     Rule.SETTINGS: RuleDefault(about="a settings file is not in force", after_minutes=5),
     Rule.BACKUP: RuleDefault(about="the scheduled backup failed"),
+    Rule.TARGET_AGE: RuleDefault(
+        about="the feeds of a target were not fetched for three intervals", after_minutes=15
+    ),
     Rule.CERTIFICATE: RuleDefault(
         about="a certificate of the manager expires sooner than the bound", bound=30, unit="days"
     ),
