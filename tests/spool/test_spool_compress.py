@@ -25,7 +25,14 @@ from tscm.spool.compress import (
 )
 from tscm.spool.disk import READ, Disk
 from tscm.spool.service import SpoolService
-from tscm.spool.sums import Looked, best_sums, plain_sums
+from tscm.spool.sums import (
+    Looked,
+    best_line_ends,
+    best_sums,
+    line_ends,
+    plain_line_ends,
+    plain_sums,
+)
 from tscm.spool.text import SegmentText
 from tscm.spool.tools_export import ExportFilter, export_log
 from tscm.spool.tools_verify import verify_log
@@ -108,6 +115,8 @@ def test_lines_and_checksum_are_those_of_the_library(text: bytes, cut: int, befo
     wanted = (text.count(b"\n", 0, size), zlib.crc32(before + text[:size]))
     for sums in (plain_sums, best_sums()):
         assert sums(bytearray(text), size, zlib.crc32(before)) == wanted
+    for ends in (plain_line_ends, best_line_ends(), line_ends):
+        assert ends(text[:size]) == wanted[0]
 
 
 def test_frames_of_earlier_versions_are_read(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tscm.spool.cursor import LOST, Cursor, encode_cursor, slot_of
 from tscm.spool.disk import CREATE
 from tscm.spool.extents import plain_stretch, run_end
 from tscm.spool.origins import IndexedLog, OriginTable
+from tscm.spool.sums import line_ends
 from tscm.spool.text import SegmentText, open_text
 from tscm.syslog.escape import INTRODUCER
 
@@ -265,7 +266,7 @@ class DeviceReader:
         return self._block(offset, data[:cut], segment.end), offset + cut
 
     def _block(self, offset: int, data: bytes, segment_end: int | None) -> Block:
-        lines = data.count(b"\n")
+        lines = line_ends(data)
         end = offset + len(data)
         marks = self._marks
         before = marks.get(offset)

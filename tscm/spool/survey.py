@@ -10,6 +10,7 @@ from attrs import define, field, frozen
 
 from tscm.spool.copying import Apart
 from tscm.spool.live import LiveLog
+from tscm.spool.sums import line_ends
 from tscm.spool.text import CHUNK_BYTES, written
 
 
@@ -97,7 +98,7 @@ class Survey(Apart):
         self.size += len(data)
 
     def _in_front(self, data: bytes) -> None:
-        self._before += data.count(b"\n")
+        self._before += line_ends(data)
         whole = data.rfind(b"\n") + 1
         if whole:
             self._start = self.size + whole
@@ -109,5 +110,5 @@ class Survey(Apart):
 
     def _add_behind(self, data: bytes) -> None:
         if data:
-            self._behind += data.count(b"\n")
+            self._behind += line_ends(data)
             self.disk.write_all(self._fd, data, self.size - self._end)

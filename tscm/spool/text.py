@@ -13,6 +13,7 @@ from tscm.model import Stretch
 from tscm.spool.compress import CompressedText, open_compressed
 from tscm.spool.disk import READ, Disk
 from tscm.spool.names import LogFolder
+from tscm.spool.sums import line_ends
 
 CHUNK_BYTES = 1 << 20
 LINE_MOST = 64 << 20
@@ -135,7 +136,7 @@ def count_lines(text: Text, at: int, end: int) -> int:
         data = text.read(min(CHUNK_BYTES, end - at), at)
         if not data:
             break
-        lines += data.count(b"\n")
+        lines += line_ends(data)
         at += len(data)
     return lines
 
