@@ -27,12 +27,14 @@ from tests.intake.intake_parts import (
     until,
 )
 from tests.waiting import PATIENCE_SECONDS
+from tscm.intake.account import Account
 from tscm.intake.batch import Batch
 from tscm.intake.delivery import Delivery
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.intake.sockets import allow_descriptors
 from tscm.model import Run
+from tscm.syslog.framing import Lines
 
 SEND_HUGE = """
 import socket, sys
@@ -294,3 +296,18 @@ async def test_a_socket_that_cannot_be_read_is_not_all_that_the_reactor_does(
             assert tries < 50
         await until(lambda: spool.count() == 1)
     await service.stopService()
+
+
+def test_only_devices_whose_lines_were_refused_are_told_to_the_ledger() -> None:
+    spool, senders = MemorySpool(), SenderTable()
+    for number, device in enumerate(("asa", "edge"), 2):
+        senders.claim(device, [f"127.0.0.{number}"])
+    delivery, account, line = Delivery(spool, senders), Account("udp"), Lines(b"one\n", 1)
+    delivery.deliver(account, [("127.0.0.2", line), ("127.0.0.3", line)], 1.0)
+    assert delivery.refused() == {}
+    spool.away = True
+    delivery.deliver(account, [("127.0.0.3", line)], 2.0)
+    assert {name: one.dropped for name, one in delivery.refused().items()} == {
+        "edge": {"log unavailable": 1}
+    }
+    assert sorted(delivery.figures()) == ["asa", "edge"]

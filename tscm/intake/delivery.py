@@ -106,6 +106,14 @@ class Delivery:
         """Counts per device."""
         return {device: counts.figures() for device, counts in sorted(self.devices.items())}
 
+    def refused(self) -> dict[str, DeviceIntake]:
+        """The same of those devices that had lines which are in no log."""
+        return {
+            device: counts.figures()
+            for device, counts in self.devices.items()
+            if counts.received != counts.stored
+        }
+
     def _append(self, account: Account, device: str, batch: Sequence[Run], now: float) -> None:
         count = sum([run.lines for run in batch])
         counts = self.of_device(device)

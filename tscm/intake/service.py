@@ -215,17 +215,17 @@ class IntakeService(Service):
         return self._listeners.addresses()
 
     def counts(self) -> IntakeCounts:
-        """The part of `figures` that the ledger notes: cheap, however many devices there are."""
-        return IntakeCounts(listeners=self._listeners.figures(), devices=self._delivery.figures())
+        """The part of `figures` that the ledger notes, of those devices alone whose lines were refused."""
+        return IntakeCounts(listeners=self._listeners.figures(), devices=self._delivery.refused())
 
     def figures(self) -> IntakeFigures:
         """
         What came in and what became of it; the kernel's own drops stand beside.
         """
-        unknown, counts = self.senders.strangers, self.counts()
+        unknown = self.senders.strangers
         return IntakeFigures(
-            listeners=counts.listeners,
-            devices=counts.devices,
+            listeners=self._listeners.figures(),
+            devices=self._delivery.figures(),
             udp_path=self.udp_path,
             connections=self._connections.figures(),
             unknown_senders=UnknownSenders(
