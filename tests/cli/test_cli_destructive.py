@@ -70,7 +70,6 @@ def test_without_an_answer_nothing_happens(tsadmin: "Tsadmin", add: "Add", root:
     for words, kept in (
         (("spool", "drop", "tstest", "forward"), "reader forward of tstest not dropped"),
         (("logs", "tstest", "--drop", "all"), "every rejected batch of tstest not dropped"),
-        (("policy", "rollback", "tstest", "1"), "the policy of tstest is unchanged"),
         (("remove", "tstest"), "device tstest not removed"),
     ):
         ended = tsadmin(*words)
@@ -99,6 +98,32 @@ def test_a_device_that_is_not_there_is_not_asked_about(tsadmin: "Tsadmin") -> No
         done = tsadmin(*words)
         assert "no device named 'nosuch'" in done.err
         assert "(y or n)" not in done.both
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        (("lists", "delete", "nosuch"), "no user list 'nosuch'"),
+        (("portal", "policies", "delete", "nosuch"), "no policy of yours named 'nosuch'"),
+        (("portal", "targets", "delete", "nosuch"), "no target of yours named 'nosuch'"),
+        (("portal", "targets", "delete", "threatfox"), "no target of yours named 'threatfox'"),
+        (("portal", "bundles", "delete", "all-on"), "no bundle of yours named 'all-on'"),
+    ],
+)
+def test_what_is_not_there_is_not_asked_about(
+    tsadmin: "Tsadmin", words: tuple[str, ...], cause: str
+) -> None:
+    done = tsadmin(*words)
+    assert done.status == 2
+    assert cause in done.err
+    assert "(y or n)" not in done.both
+
+
+def test_a_generation_that_is_not_kept_is_not_asked_about(tsadmin: "Tsadmin", add: "Add") -> None:
+    add()
+    done = tsadmin("policy", "rollback", "tstest", "99")
+    assert "generation 99 of tstest is not stored" in done.err
+    assert "(y or n)" not in done.both
 
 
 def test_a_yes_at_the_terminal_goes_on(start: "Start", add: "Add") -> None:

@@ -261,7 +261,9 @@ def test_questions_about_a_policy(manager: object, tsadmin: "Tsadmin", add: "Add
     said = tsadmin("policy", "diff", "tstest", "2").out
     assert "+ block 192.0.2.1/32" in said
     assert "From generation 2 to 3: block +1 -0, allow +1 -0" in said
-    assert "held; resume them with" in tsadmin("policy", "rollback", "tstest", "2", "--yes").out
+    asked = tsadmin("policy", "rollback", "tstest", "3")
+    assert (asked.status, "the policy of tstest is unchanged" in asked.err) == (2, True)
+    assert "held; resume them with" in tsadmin("policy", "rollback", "tstest", "3", "--yes").out
     assert tsadmin("policy", "diff", "tstest", "x").status == 2
 
 

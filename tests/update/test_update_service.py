@@ -37,8 +37,8 @@ from tscm.store.generations import StoredDamaged, decode_entries
 from tscm.store.policies import Policies
 from tscm.update.answers import Listed, NotHeld
 from tscm.update.figures import UpdateCounts
+from tscm.update.generation_unknown import GenerationUnknown
 from tscm.update.inquiry import NoCidr
-from tscm.update.records import GenerationUnknown
 from tscm.update.service import UpdateService
 from tscm.update.turns import Asker
 from tscm.update.ways import Gateways

@@ -1,6 +1,8 @@
 """
 One rule for what destroys something: it asks, `--yes` answers, and without an answer nothing happens.
 
+What is not there is not asked about: who calls `may_go_on` looks before, and raises `NotThere`.
+
 Which operations that concerns stands in their rows (`Operation.destructive`).
 """
 
@@ -8,9 +10,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from attrs import define
 
 from tscm.cli import say
 from tscm.cli.prompts import confirmed
+from tscm.errors import TscmError
 from tscm.operations.operation import Operation
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -18,6 +22,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 yes_option: Callable[[F], F] = click.option(
     "--yes", "-y", is_flag=True, help="Do not ask for confirmation."
 )
+
+
+@define(eq=False)
+class NotThere(TscmError):
+    """
+    There is nothing of that name that could be destroyed.
+    """
+
+    exit_status = 2
+
+    cause: str
+
+    def __str__(self) -> str:
+        return self.cause
 
 
 def may_go_on(

@@ -433,12 +433,14 @@ def delete(session: Session, /, name: str, *, yes: bool, json_output: bool) -> i
     """
     Delete a list with all its entries and versions.
     """
+    backend = session.backend()
+    backend.call(LIST_VERSIONS, ListNamed(list_name=name))  # raises what is wrong with the name
     question = f"Delete list {name!r} with all its versions?"
     if not may_go_on(
         DELETE_LIST, question, "the list was not deleted", yes=yes, json_output=json_output
     ):
         return 1
-    _tell(session.backend().call(DELETE_LIST, ListNamed(list_name=name)), json_output=json_output)
+    _tell(backend.call(DELETE_LIST, ListNamed(list_name=name)), json_output=json_output)
     return 0
 
 

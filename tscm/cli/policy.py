@@ -19,13 +19,13 @@ from tscm.cli.times import End
 from tscm.cli.why import command as why
 from tscm.model import Json
 from tscm.operations.arguments import Device, DroppedOf, Generations, Holding, Rollback
-from tscm.operations.table.devices import VIEW
 from tscm.operations.table.policies import DIFF, DROPPED, HISTORY, HOLD, RESUME, ROLLBACK
 from tscm.plural import many
 from tscm.printable import visible
 from tscm.store.generations import GenerationRow
 from tscm.update.answers import LeftOut, Listed
 from tscm.update.figures import UpdateRecord
+from tscm.update.generation_unknown import GenerationUnknown
 from tscm.wire.reading import read
 
 _UPDATES_SHOWN = 20
@@ -173,7 +173,9 @@ def rollback(
     Push an earlier policy again and pause scheduled updates until `policy resume`.
     """
     backend = session.backend()
-    backend.call(VIEW, Device(name=name))  # raises what is wrong with the name
+    kept_ones = backend.call(HISTORY, Device(name=name)).generations
+    if generation not in {one.number for one in kept_ones}:
+        raise GenerationUnknown(name, generation)
     question = f"Push generation {generation} to {name} and hold its updates?"
     kept = f"the policy of {name} is unchanged"
     if not may_go_on(ROLLBACK, question, kept, yes=yes, json_output=json_output):

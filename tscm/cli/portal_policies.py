@@ -2,18 +2,18 @@
 `tsadmin portal policies`, `targets`, `bundles` and `why`: what the embedded policy service publishes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import click
 
 from tscm.cli import say
-from tscm.cli.destructive import may_go_on, yes_option
+from tscm.cli.destructive import NotThere, may_go_on, yes_option
 from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import show_pairs, show_table
 from tscm.operations.arguments import Nothing
-from tscm.operations.portal_answers import PolicyRow, PortalDone
+from tscm.operations.portal_answers import BundleRow, PolicyRow, PortalDone, TargetRow
 from tscm.operations.portal_arguments import AddressAsked, ItemKept, ItemNamed, TargetSwitched
 from tscm.operations.table.portal import (
     ADOPT_POLICY,
@@ -173,12 +173,14 @@ def delete_policy(session: Session, /, name: str, *, yes: bool, json_output: boo
     """
     Delete a policy; its lists are not served any more.
     """
+    backend = session.backend()
+    _look("policy", "policies", name, backend.call(PORTAL_POLICIES, Nothing()).policies)
     question = f"Delete policy {name!r} and serve its lists no longer?"
     if not may_go_on(
         DELETE_POLICY, question, "the policy was not deleted", yes=yes, json_output=json_output
     ):
         return 1
-    _tell(session.backend().call(DELETE_POLICY, ItemNamed(item=name)), json_output=json_output)
+    _tell(backend.call(DELETE_POLICY, ItemNamed(item=name)), json_output=json_output)
     return 0
 
 
@@ -293,6 +295,9 @@ def delete_target(session: Session, /, name: str, *, yes: bool, json_output: boo
     """
     Delete a target that is not shipped and that no policy uses.
     """
+    backend = session.backend()
+    found = backend.call(PORTAL_TARGETS, Nothing()).targets
+    _look("target", "targets", name, [one for one in found if not one.shipped])
     if not may_go_on(
         DELETE_TARGET,
         f"Delete target {name!r}?",
@@ -301,7 +306,7 @@ def delete_target(session: Session, /, name: str, *, yes: bool, json_output: boo
         json_output=json_output,
     ):
         return 1
-    _tell(session.backend().call(DELETE_TARGET, ItemNamed(item=name)), json_output=json_output)
+    _tell(backend.call(DELETE_TARGET, ItemNamed(item=name)), json_output=json_output)
     return 0
 
 
@@ -360,6 +365,9 @@ def delete_bundle(session: Session, /, name: str, *, yes: bool, json_output: boo
     """
     Delete a bundle that no policy uses.
     """
+    backend = session.backend()
+    found = backend.call(PORTAL_BUNDLES, Nothing()).bundles
+    _look("bundle", "bundles", name, [one for one in found if one.version])
     if not may_go_on(
         DELETE_BUNDLE,
         f"Delete bundle {name!r}?",
@@ -368,8 +376,18 @@ def delete_bundle(session: Session, /, name: str, *, yes: bool, json_output: boo
         json_output=json_output,
     ):
         return 1
-    _tell(session.backend().call(DELETE_BUNDLE, ItemNamed(item=name)), json_output=json_output)
+    _tell(backend.call(DELETE_BUNDLE, ItemNamed(item=name)), json_output=json_output)
     return 0
+
+
+def _look(
+    kind: str, plural: str, name: str, own: Iterable[PolicyRow | TargetRow | BundleRow]
+) -> None:
+    """Raise `NotThere` where *own*, those that can be deleted, have none of that name."""
+    if name.strip().lower() not in {one.name for one in own}:
+        raise NotThere(
+            f"there is no {kind} of yours named {name[:70]!r}; list them with `tsadmin portal {plural}`"
+        )
 
 
 @click.command("why")

@@ -22,6 +22,7 @@ from tscm.store.policies import Policies
 from tscm.update.alert import Alert, said
 from tscm.update.answers import History
 from tscm.update.figures import ACTS, InForce, Result, UpdateFigures, UpdateRecord
+from tscm.update.generation_unknown import GenerationUnknown
 from tscm.update.hold import Hold
 from tscm.update.job import Stored, UpdateJob, nobody_knows
 from tscm.update.known_name import KnownName
@@ -98,24 +99,6 @@ class GenerationPurged(TscmError):
             f"generation {self.number} of {self.device} was stored by a purge and is not a "
             "policy to roll back to; list the others with `tsadmin policy history "
             f"{self.device}`"
-        )
-
-
-@define(eq=False)
-class GenerationUnknown(TscmError):
-    """
-    There is no such generation of a device's policy.
-    """
-
-    absent = True
-
-    device: str
-    number: int
-
-    def __str__(self) -> str:
-        return (
-            f"generation {self.number} of {self.device} is not stored; list the stored "
-            f"ones with `tsadmin policy history {self.device}`"
         )
 
 
