@@ -269,7 +269,7 @@ def test_an_entry_expires_while_a_change_waits(site: Site) -> None:
     assert found.policies["default"].held, "the change waits as before"
     assert before is not None
     assert site.served() == [f"20.0.{n}.1/32" for n in range(9)]
-    assert site.served(ALLOW) == ["30.0.0.4/31", "30.0.0.5/32", "40.0.0.1/32"]  # held by the /31
+    assert site.served(ALLOW) == ["30.0.0.4/31", "40.0.0.1/32"]
     assert found.policies["default"].block_entries == 9
     assert site.publish().changed == ()
     site.restart()
@@ -323,10 +323,10 @@ def test_what_is_left_is_what_has_not_ended(rows: list[tuple[int, int, int]], no
     steady = Entries.of(text for text, end in made if not end)
     ends = [(float(end), text) for text, end in made if end]
     leaving = Leaving.of_json(Leaving.of([Passing(steady=steady, ends=ends)]).as_json())
-    whole = Entries.of(text for text, _ in made)
-    left = CidrSet.of_texts(text for text, end in made if not end or end > now)
+    whole = Entries.of(text for text, _ in made).distinct()
+    left = Entries.of(text for text, end in made if not end or end > now).distinct()
     once = leaving.taken_off(whole, now)
-    assert CidrSet.of(once) == left
+    assert once == left, "row by row: a guard may leave the wider one out"
     assert leaving.later(now).taken_off(once, now) == once
 
 
@@ -335,7 +335,8 @@ def test_of_many_ends_the_soonest_are_noted() -> None:
     late = (float(ENDS_MOST + 200), "20.0.1.7/32")  # keeps its address of one that ends early
     leaving = Leaving.of([Passing(steady=Entries(), ends=[*ends, late])])
     assert len(leaving.ends) == ENDS_MOST
-    left = CidrSet.of(leaving.taken_off(Entries.of(text for _, text in ends), 1.0))
+    whole = Entries.of(text for _, text in (*ends, late))
+    left = CidrSet.of(leaving.taken_off(whole, 1.0))
     assert left.covers("20.0.1.7")
     assert not left.covers("20.0.1.8")
 
