@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,14 @@ from tests.faults.probes import thorough
 from tests.faults.walk import OWNER
 from tests.intake.certificates import Authority
 from tests.manager.manager_process import Manager, send_udp, wait_for
+from tscm.base.secrets import load_key
+from tscm.kinds.lists.consumers import CONSUMERS
+from tscm.kinds.lists.render import Lists
+from tscm.policy.cidr import CidrSet
 from tscm.services.entries import add_entry
+from tscm.services.publication import publish
+from tscm.settings.files import write_device
+from tscm.settings.schema import read_table
 
 KINDS = [
     "a pipe", "a folder", "a huge file", "a link to a device", "a link to a secret", "a link to nowhere",
@@ -31,7 +39,9 @@ COMMANDS = [
     ["list"], ["show", "fw"], ["ledger"], ["report", "fw"], ["why", "192.0.2.1", "fw"], ["policy", "history", "fw"],
     ["search", "fw", "line"], ["spool", "list"], ["spool", "inspect", "fw"], ["spool", "verify"],
     ["spool", "export", "fw"], ["spool", "repair", "fw"], ["spool", "drop", "fw", "forward"], ["portal", "list"],
-    ["audit"], ["configure", "fw", "--note", "x"], ["remove", "fw", "--yes"],
+    ["audit"], ["configure", "fw", "--note", "x"], ["remove", "fw", "--yes"], ["lists"], ["lists", "show", "own"],
+    ["lists", "add", "own", "192.0.2.8"], ["portal", "policies"], ["portal", "targets"], ["web", "users"], ["web", "setup"],
+    ["web", "keys", "list"], ["backup", "--no_secrets", "/dev/null"],
 ]  # fmt: skip
 LINE = b"<166>Jul 12 2026 08:11:50: %ASA-6-302013: a line"
 
@@ -45,6 +55,39 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
+NEWER = [
+    ["lists", "create", "own"], ["lists", "add", "own", "192.0.2.9"], ["lists", "create", "good"],
+    ["portal", "policies", "set", "own", "--block", "list:own"], ["backup", "--no_secrets", "own/backup.tscm"],
+]  # fmt: skip
+"""What leaves something behind in the newer rooms."""
+
+
+def tsadmin(root: Path, *words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tscm", "--root", str(root), *words],
+        cwd=root,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def write_pulling(manager: Manager) -> None:
+    """A firewall that pulls, and what is published for it."""
+    given = {
+        "type": "generic", "name": "edge", "device_id": "tdid_edge", "device": "127.0.0.6", "block_list": "block.example",
+        "allow_list": "allow.example", "pull_secret": "s" * 40, "policy_updates": False,
+    }  # fmt: skip
+    settings, faults = read_table(CONSUMERS["generic"].settings, given)
+    assert settings is not None, faults
+    write_device(manager.layout, settings, load_key(manager.layout.key, create=True))
+    lists = Lists.of(CidrSet.of_texts(["192.0.2.0/24"]), CidrSet.of_texts([]), "ThreatSTOP", 60)
+    bodies = CONSUMERS["generic"].render(lists)
+    publish(manager.layout.lists / "edge", bodies, generation=1, now=time.time())
+
+
 @pytest.fixture(scope="module")
 def base(folder: Path) -> Path:
     """A root with all that a manager keeps: it ran, with every listener, and was stopped."""
@@ -55,14 +98,21 @@ def base(folder: Path) -> Path:
     account.write_text("prometheus:not a secret\n")
     account.chmod(0o600)
     (root / "own/list.txt").write_text("192.0.2.0/24\n")
+    for name in ("mail.password", "webhook.secret"):
+        (root / "own" / name).write_text("not a secret either\n")
+        (root / "own" / name).chmod(0o600)
     # The certificates are named by their place in the copies.
     there = folder / "work" / "root" / "own"
     listen = (
         '[listen]\nudp = ["127.0.0.1:0"]\ntcp = ["127.0.0.1:0"]\nmetrics = ["127.0.0.1:0"]\n'
-        f'tls = ["127.0.0.1:0"]\ntls_certificate = "{{own}}/{issued.certificate_file.name}"\n'
+        f'lists = ["127.0.0.1:0"]\ntls = ["127.0.0.1:0"]\ntls_certificate = "{{own}}/{issued.certificate_file.name}"\n'
         f'tls_key = "{{own}}/{issued.key_file.name}"\nmetrics_account_file = "{{own}}/account"\n'
         '[intake]\nunknown_senders = "quarantine"\n'
         '[portal]\ndns = ["127.0.0.1:0"]\nlogs = ["127.0.0.1:0"]\n'
+        '[web]\ninside = true\nlisten = ["127.0.0.1:0"]\n[backup]\nfolder = "{own}/backups"\n'
+        '[alarms]\nsend = ["mail", "webhook"]\n[mail]\nserver = "127.0.0.1:9"\nsender = "a@b.example"\nto = ["a@b.example"]\n'
+        'user = "u"\npassword_file = "{own}/mail.password"\n'
+        '[webhook]\nurl = "https://127.0.0.1:9/"\nallow_private = true\nsecret_file = "{own}/webhook.secret"\n'
         '[[policy.feeds]]\nname = "own.example"\nurl = "file://{own}/list.txt"\nformat = "cidr"\n'
     )
     manager = Manager(root, listen.replace("{own}", str(root / "own")))
@@ -77,8 +127,11 @@ def base(folder: Path) -> Path:
         forward_address="127.0.0.1",
         forward_port=9,
     )
+    write_pulling(manager)
     manager.start()
     try:
+        for words in NEWER:
+            tsadmin(root, *words)
         send_udp(manager.port("udp"), *[LINE] * 50)
         send_udp(manager.port("udp"), b"<166>whose?", source="127.0.0.9")
         manager.when_lines("fw", 50)
@@ -89,6 +142,8 @@ def base(folder: Path) -> Path:
     finally:
         manager.stop()
     manager.log.unlink()
+    for name in ("alarms.json", "reports.json"):  # written once something was told
+        (manager.layout.state / name).write_text("{}")
     manager.layout.settings_file.write_text(listen.replace("{own}", str(there)))
     return root
 

@@ -2,6 +2,8 @@
 Files of devices that come, change and go under a running manager.
 """
 
+import os
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -312,6 +314,21 @@ async def test_files_are_looked_through_only_after_a_change_in_their_folder(
     node.service.reload_settings()
     await node.look()
     assert walks == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_two_edits_of_one_size_and_time_both_come_into_force(node: Node) -> None:
+    node.files.write_device("one", device="127.0.0.2")
+    node.start()
+    await node.look()
+    file = node.files.layout.device_file("one")
+    at = time.time_ns() + 30_000_000_000  # a tick that lasts, and a machine may be slow
+    for number in (3, 4):
+        before, after = f"127.0.0.{number - 1}", f"127.0.0.{number}"
+        file.write_text(file.read_text().replace(before, after))
+        os.utime(file, ns=(at, at))
+        await node.look()
+        assert node.owner(after) == "one"
 
 
 @pytest_twisted.ensureDeferred

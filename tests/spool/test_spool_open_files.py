@@ -249,7 +249,9 @@ def test_a_seal_finds_that_the_list_went_and_the_next_one_succeeds(tmp_path: Pat
     closed(spool)
 
 
-@pytest.mark.parametrize("kind", ["file", "long file", "link", "pipe", "folder"])
+@pytest.mark.parametrize(
+    "kind", ["file", "long file", "file of the same form", "link", "pipe", "folder"]
+)
 def test_what_took_the_place_of_a_closed_file_is_kept_aside(tmp_path: Path, kind: str) -> None:
     spool, file = idle_log(tmp_path)
     away = tmp_path / "elsewhere"
@@ -260,6 +262,8 @@ def test_what_took_the_place_of_a_closed_file_is_kept_aside(tmp_path: Path, kind
         mkfifo(file)
     elif kind == "folder":
         file.mkdir()
+    elif kind == "file of the same form":
+        file.write_bytes(b"six\nten\n")
     else:
         file.write_bytes(b"a line of another program\n" * (1 if kind == "file" else 9))
     assert spool.append("fw", [run_of(b"three")], 2.0)

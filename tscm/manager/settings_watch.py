@@ -6,6 +6,7 @@ folder, all files are looked at only after one, and each minute for what it does
 """
 
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -43,6 +44,11 @@ WALK_SECONDS = 60.0
 """How often all files are looked at where the kernel tells of changes: of a link's target or a bind mount it does not."""
 FILES_PER_SECOND = 500
 """How many files a second are looked at where the kernel does not: half a percent of a core."""
+
+_TICK_SECONDS = 0.1
+"""Two edits within a tick of the file system's clock have one time; no tick of Linux is longer than 10 ms."""
+_AHEAD_SECONDS = 60.0
+"""A file system's clock that is ahead of ours by more is not waited for."""
 
 Signature = tuple[int, int, int]
 _GONE: Signature = (0, 0, 0)
@@ -91,6 +97,8 @@ class SettingsWatch:
     _links: bool = field(default=False, init=False)
     """Whether a file is a link: the kernel does not tell of what it leads to."""
     _seen: dict[str, Signature] = field(factory=dict, init=False)
+    _fresh: set[str] = field(factory=set, init=False)
+    """Files that had changed so lately when they were read that another edit may look the same: read with the next look, too."""
     _refused: set[str] = field(factory=set, init=False)
     """Devices that the disk or another device did not let begin: tried again."""
     _sealed: set[str] = field(factory=set, init=False)
@@ -107,15 +115,24 @@ class SettingsWatch:
     def begin(self) -> None:
         """Put every device's file in force."""
         self._folder.changed()  # from here on the kernel tells
-        self._note_node_file()
+        self._note("", _signature_of(self._service.layout.settings_file))
         self._key_seen = _signature_of(self._service.layout.key)
         for name in device_names(self._service.layout):
-            self._seen[name] = _signature_of(self._service.layout.device_file(name))
+            self._note(name, _signature_of(self._service.layout.device_file(name)))
             self._load(name)
+
+    def _note(self, name: str, signature: Signature) -> None:
+        """The file is about to be read, and is as *signature* tells."""
+        self._seen[name] = signature
+        if -_AHEAD_SECONDS < time.time() - signature[0] / 1e9 < _TICK_SECONDS:
+            self._fresh.add(name)
+        else:
+            self._fresh.discard(name)
 
     def forget(self, name: str) -> None:
         """A device has ended; a file of its name is a new one."""
         self._seen.pop(name, None)
+        self._fresh.discard(name)
         self._sealed.discard(name)
 
     def take(self, name: str) -> None:
@@ -179,9 +196,6 @@ class SettingsWatch:
             self._service.start_device(while_sealed(settings))
             raise error from None
 
-    def _note_node_file(self) -> None:
-        self._seen[""] = _signature_of(self._service.layout.settings_file)
-
     def stop(self) -> None:
         """Give back what the watch over the folder takes."""
         self._folder.stop()
@@ -201,8 +215,9 @@ class SettingsWatch:
         if self._missing or (changed and told) or now >= self._walked_at + self._pause(told=told):
             self._walked_at = now
             await self._walk()
-        if self._seen.get("") != _signature_of(self._service.layout.settings_file):
-            self._note_node_file()
+        node = _signature_of(self._service.layout.settings_file)
+        if self._seen.get("") != node or "" in self._fresh:
+            self._note("", node)
             self._look_at_node()
 
     def _pause(self, *, told: bool) -> float:
@@ -215,12 +230,15 @@ class SettingsWatch:
         self._links = any(entry.is_symlink() for entry in entries.values())
         async for name in in_slices(self._clock, names):
             signature = _signature_of(entries[name])
-            if signature != _GONE and self._seen.get(name) != signature:
-                self._seen[name] = signature
+            changed = self._seen.get(name) != signature
+            if signature == _GONE or not (changed or name in self._fresh):
+                continue
+            self._note(name, signature)
+            if changed:
                 self._log.info(
                     "the settings of {device} are new or have changed: they are read", device=name
                 )
-                self._load(name)
+            self._load(name)
         for name in self._gone(names):
             self._log.info("the settings of {device} were removed", device=name)
             await self._service.stop_device(name)
@@ -246,8 +264,9 @@ class SettingsWatch:
         try:
             wanted = read_node(self._service.layout)
         except TscmError as error:
+            if self._service.faults.get("") != str(error):
+                self._log.error("{error}; the previous settings remain in force", error=str(error))
             self._service.faults[""] = str(error)
-            self._log.error("{error}; the previous settings remain in force", error=str(error))
             return
         if wanted == self._service.node:
             self._service.faults.pop("", None)
@@ -271,10 +290,12 @@ class SettingsWatch:
             self._service.faults.pop("", None)
             self._log.info("listeners and the limits of intake and retention match the settings")
             return
-        self._service.faults[""] = (
+        notice = (
             f"{self._service.layout.settings_file} has changed; restart the manager to apply it"
         )
-        self._log.warn("{notice}", notice=self._service.faults[""])
+        if self._service.faults.get("") != notice:
+            self._log.warn("{notice}", notice=notice)
+        self._service.faults[""] = notice
 
     def _take_listeners(self, listen: Listen) -> bool:
         """Those for lines, then those for metrics and lists; each stays as it is where that fails."""

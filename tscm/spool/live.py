@@ -17,7 +17,7 @@ from tscm.spool.disk import CREATE, CREATE_EMPTY, READ_WRITE, Disk
 from tscm.spool.index import IndexEncoder, Pending, joined
 from tscm.spool.names import LogFolder
 from tscm.spool.open_files import OpenFiles
-from tscm.spool.parked import ParkedFile, open_parked
+from tscm.spool.parked import ParkedFile, ends_of, open_parked
 from tscm.spool.state import LogState, encode_state
 
 _PENDING_MAX = 512
@@ -149,10 +149,11 @@ class LiveLog:
             if not disk.is_at(fd, self.folder.live):
                 return False
             volume, number = disk.volume_of(fd), disk.number_of(fd)
+            size, lines = self.end - self.base, self.lines - self.lines_before
+            ends = ends_of(disk, fd, size)
         except OSError:
             return False
-        size, lines = self.end - self.base, self.lines - self.lines_before
-        self.parked, self._fd = ParkedFile(volume, number, self.base, size, lines), -1
+        self.parked, self._fd = ParkedFile(volume, number, self.base, size, lines, ends), -1
         with contextlib.suppress(OSError):
             disk.close(fd)
         return True

@@ -4,6 +4,8 @@ What lies in the place of a live file that was closed for a while, or for a stop
 Nobody watches it meanwhile: it may be deleted, moved, or replaced by a link, a pipe or the file of another program.
 """
 
+from zlib import crc32
+
 from attrs import frozen
 from twisted.logger import Logger
 
@@ -13,13 +15,15 @@ from tscm.spool.text import LiveText, count_lines, unused_torn
 
 _log = Logger()
 _COUNTED_MOST = 4 << 20
-"""Of a file that is another one now, in the reactor's thread; of a longer one its end alone is compared."""
+"""Of a file that is another one now, in the reactor's thread; of a longer one its both ends alone are compared."""
+_ENDS_BYTES = 4096
 
 
 @frozen
 class ParkedFile:
     """
-    A live file as it was when it was closed: *number* on *volume*, with so many *lines* in *size* bytes behind *base*.
+    A live file as it was when it was closed: *number* on *volume*, with so many *lines* in *size* bytes behind *base*, and
+    `ends_of` them.
     """
 
     volume: int
@@ -27,6 +31,13 @@ class ParkedFile:
     base: int
     size: int
     lines: int
+    ends: int
+
+
+def ends_of(disk: Disk, fd: int, size: int) -> int:
+    """A checksum of the beginning and the end of the first *size* bytes: two short reads.  Raises `OSError`."""
+    most = min(size, _ENDS_BYTES)
+    return crc32(disk.read_at(fd, most, size - most), crc32(disk.read_at(fd, most, 0)))
 
 
 def open_parked(disk: Disk, folder: LogFolder, was: ParkedFile) -> int:
@@ -70,7 +81,7 @@ def _is_text(disk: Disk, fd: int, was: ParkedFile) -> bool:
     found = disk.size(fd)
     if not found or (disk.volume_of(fd), disk.number_of(fd)) == (was.volume, was.number):
         return True
-    if found < was.size or (was.size and disk.read_at(fd, 1, was.size - 1) != b"\n"):
+    if found < was.size or ends_of(disk, fd, was.size) != was.ends:
         return False
     return was.size > _COUNTED_MOST or count_lines(LiveText(disk, fd), 0, was.size) == was.lines
 
