@@ -22,9 +22,13 @@ from tscm.kinds.lists.address import path_of
 from tscm.kinds.lists.consumers import CONSUMERS
 from tscm.kinds.lists.render import Lists
 from tscm.policy.cidr import CidrSet
+from tscm.services.entries import add_entry, list_file
 from tscm.services.list_service import ListService
+from tscm.services.portal_lists import PortalLists
 from tscm.services.publication import CURRENT, plain_path, publish, read_publication
 from tscm.services.pulls import PullBook
+from tscm.services.registry import Registry
+from tscm.services.zone_files import ZoneFiles
 from tscm.settings.node import Listen
 from tscm.settings.pulled import PullSettings, pulling
 from tscm.settings.schema import read_table
@@ -365,3 +369,46 @@ async def test_a_device_that_is_gone_is_served_no_more(site: Site) -> None:
     site.service.forget_device("edge")
     assert (await site.curl(site.url()))[0] == 404
     assert site.service.figures("edge") is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_entry_has_its_own_lists_by_name_and_key(site: Site) -> None:
+    portal = site.folder / "portal"
+    one = add_entry(portal, nickname="one", address="192.0.2.1")
+    add_entry(portal, nickname="far", address="192.0.2.7")
+    file = list_file(portal, one.block_list)
+    file.write_text("# ticket 4711\n198.51.100.7 ; mine\n203.0.113.0/24\n2001:db8::/32\n")
+    registry = Registry(portal, reactor, site.threads)
+    zones = ZoneFiles(portal, reactor, site.threads)
+    registry.startService()
+    await registry.look_again()
+    site.service.portal = PortalLists(registry, zones)
+    assert one.device_key is not None
+    me = ("-u", f"{one.device_id}:{one.device_key.reveal()}")
+    url = f"{site.place}/lists/{one.block_list}"
+    try:
+        status, headers, content = await site.curl(url, *me)
+        assert (status, content) == (200, b"198.51.100.7/32\n203.0.113.0/24\n2001:db8::/32\n")
+        assert headers["content-length"] == str(len(content))
+        tag = ("-H", f"If-None-Match: {headers['etag']}")
+        assert (await site.curl(url, *me, *tag))[0] == 304
+        status, headers, content = await site.curl(url, *me, "-I")
+        assert (status, content, headers["content-length"]) == (200, b"", "45")
+        assert (await site.curl(url, *me, "-X", "DELETE"))[0] == 405
+        for words in ((), ("-u", f"{one.device_id}:wrong"), ("-u", "tdid_none:x"), ("-u", "x:")):
+            status, headers, _ = await site.curl(url, *words)
+            assert status == 401
+            assert "basic" in headers["www-authenticate"].lower()
+        for name in ("block.far.tscm.internal", "absent.example"):
+            assert (await site.curl(f"{site.place}/lists/{name}", *me))[0] == 404
+        file.write_text("198.51.100.8\n")
+        status, _, content = await site.curl(url, *me, *tag)
+        assert (status, content) == (200, b"198.51.100.8/32\n")
+    finally:
+        await registry.stopService()
+        await zones.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_without_a_policy_service_there_is_no_list_by_name(site: Site) -> None:
+    assert (await site.curl(f"{site.place}/lists/block.example", "-u", "a:b"))[0] == 404

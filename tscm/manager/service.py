@@ -64,6 +64,7 @@ from tscm.reports.service import ReportService
 from tscm.services.list_service import ListService
 from tscm.services.log_service import LogService
 from tscm.services.policy_service import PolicyService
+from tscm.services.portal_lists import PortalLists
 from tscm.services.pulls import PullBook
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_names, read_node
@@ -244,6 +245,14 @@ class NodeService(Service):
             node.listen,
             PullBook(StoredPulls(self.store)),
             partial(wall_seconds, reactor),
+        )
+        self.lists.portal = next(
+            (
+                PortalLists(one.registry, one.zones)
+                for one in self.portal
+                if isinstance(one, PolicyService)
+            ),
+            None,
         )
         self.watch = WatchService(
             reactor,

@@ -22,6 +22,7 @@ from tscm.settings.pulled import PullSettings
 from tscm.settings.sealed import is_sealed
 
 LATER_SECONDS = 60
+NOT_ALLOWED = 401
 _PART = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _TAGS_MOST = 2048
 _TAG = re.compile(r'(?:W/)?"([^"]*)"|(\*)')

@@ -16,12 +16,11 @@ from typing import Any, ClassVar
 from attrs import define, field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IListeningPort, IPullProducer
+from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
-from zope.interface import implementer
 
 from tscm.base.host_port import HostPort
 from tscm.base.http_gate import Refusal
@@ -34,6 +33,7 @@ from tscm.services.certificate import ensure_certificate
 from tscm.services.figures import PullFigures
 from tscm.services.list_bodies import Bodies, NoRoom
 from tscm.services.list_gate import (
+    NOT_ALLOWED,
     NOT_FOUND,
     Door,
     http_date,
@@ -44,6 +44,8 @@ from tscm.services.list_gate import (
     tag_of,
     takes_gzip,
 )
+from tscm.services.list_pieces import Pieces
+from tscm.services.portal_lists import PortalLists, name_in
 from tscm.services.publication import (
     CURRENT,
     MD5,
@@ -67,7 +69,6 @@ LOOK_SECONDS = 1.0
 """For so long nobody looks again at what is published for a device."""
 ROUND_SECONDS = 3.0
 """Between two looks at all devices, and between two writes of who pulled."""
-_PIECE = 1 << 16
 _LATER = 503
 _LISTENER = "lists listener"
 _SETTINGS = "[listen] lists_certificate and lists_key"
@@ -116,6 +117,8 @@ class ListService(Service):
     book: PullBook
     _now: Callable[[], float] = time.time
     bodies: Bodies = field(init=False)
+    portal: PortalLists | None = field(default=None, init=False)
+    """The lists of the policy service in this process, for who shows a device key."""
     tls: TlsServer | None = field(default=None, init=False)
     _since: float = field(default=0.0, init=False)
     _devices: dict[str, Shown] = field(factory=dict, init=False)
@@ -333,6 +336,10 @@ class ListService(Service):
 
     async def answer(self, request: Request) -> None:
         """One request, from judging it to its last byte."""
+        name = name_in(request.path)
+        if name is not None and self.portal is not None:
+            await self._answer_by_key(request, self.portal, name)
+            return
         asked = read_path(request.path)
         shown = self._devices.get(asked.device) if asked is not None else None
         peer = str(getattr(request.getClientAddress(), "host", ""))
@@ -364,6 +371,13 @@ class ListService(Service):
             return
         fetch = _Fetch(shown=shown, peer=peer, published=published, name=asked.file)
         await self._answer_file(request, fetch, found)
+
+    async def _answer_by_key(self, request: Request, portal: PortalLists, name: str) -> None:
+        refusal = await portal.answer(request, name, self.bodies)
+        if refusal is not None:
+            if refusal.status == NOT_ALLOWED:
+                self._note_stranger(str(getattr(request.getClientAddress(), "host", "")), refusal)
+            self._refuse(request, None, refusal)
 
     def _answer_checksum(
         self, request: Request, shown: Shown, published: Publication, file: str
@@ -424,7 +438,7 @@ class ListService(Service):
             return
         try:
             if not taken.called:
-                _Pieces(request, content).begin()
+                Pieces(request, content).begin()
             if await taken:
                 self.book.pulled(device, peer, name, generation, self._now())
         finally:
@@ -482,36 +496,6 @@ class _Lists(Resource):
         answer: Coroutine[Deferred[Any], Any, None] = self._service.answer(request)
         Deferred.fromCoroutine(answer).addErrback(self._service.failed, request)
         return NOT_DONE_YET
-
-
-@implementer(IPullProducer)
-class _Pieces:
-    """A body in pieces, each when the one before it is on its way."""
-
-    def __init__(self, request: Request, content: bytes) -> None:
-        self._request = request
-        self._content = memoryview(content)
-        self._at = 0
-
-    def begin(self) -> None:
-        """Send; small bodies at once."""
-        if len(self._content) <= _PIECE:
-            self._request.write(bytes(self._content))
-            self._request.finish()
-        else:
-            self._request.registerProducer(self, False)
-
-    def resumeProducing(self) -> None:
-        """The next piece; the end after the last."""
-        self._request.write(bytes(self._content[self._at : self._at + _PIECE]))
-        self._at += _PIECE
-        if self._at >= len(self._content):
-            self._request.unregisterProducer()
-            self._request.finish()
-
-    def stopProducing(self) -> None:
-        """The peer is gone."""
-        self._at = len(self._content)
 
 
 _UNCHANGED = object()

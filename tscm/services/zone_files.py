@@ -25,6 +25,7 @@ from tscm.base.threads import Threads
 from tscm.model import Json
 from tscm.plural import many
 from tscm.policy.collect import ListTooLong
+from tscm.policy.plain_lines import as_lines
 from tscm.services.entries import list_file, list_name
 from tscm.services.looking import Looker
 from tscm.services.registry import LOOK_SECONDS
@@ -227,6 +228,15 @@ def _read_zone(
         refused_count=read.refused_count,
         refused=read.refused,
     )
+
+
+def text_of(portal: Path, zone: Zone) -> bytes | None:
+    """
+    The entries of a zone, a CIDR a line; None where its file holds others by now.  Blocking; raises `OSError`.
+    """
+    collector = read_list(read_regular(_file_of(portal, zone.name), MAX_FILE_BYTES), MAX_ENTRIES)
+    entries = collector.to_list(zone.name, serial=None, fetched_at=0.0, source="").entries
+    return as_lines(entries) if zone_digest(entries) == zone.digest else None
 
 
 def raise_serials(portal: Path, now: float) -> None:
