@@ -6,7 +6,8 @@ device is known by, and files of the manager's host.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any
 
@@ -175,9 +176,10 @@ def wanted(document: Mapping[str, Any], present: DeviceSettings | None = None) -
         cls = module(str(document.get("type", ""))).settings
     except ValueError as error:
         raise DocumentFaulty(str(error)) from None
-    known = set(options(cls)) - stays(cls)
+    every = options(cls)
+    known = set(every) - stays(cls)
     table = {
-        name: _given(value)
+        name: _given(value, every[name].metadata["read"]) if name in every else value
         for name, value in document.items()
         if name in known or name not in stays(cls)  # what is unknown is told as a fault
     }
@@ -186,9 +188,15 @@ def wanted(document: Mapping[str, Any], present: DeviceSettings | None = None) -
     return table
 
 
-def _given(value: Any) -> Any:
+def _given(value: Any, read: Callable[[Any], Any]) -> Any:
     """*value* as an option: a word that clears, where a file would say nothing."""
-    return "none" if value in (None, []) else value
+    if value not in (None, []):
+        return value
+    for clears in ("none", "auto"):
+        with suppress(ValueError):
+            if read(clears) in (None, ()):
+                return clears
+    return value
 
 
 def differences(document: Mapping[str, Any], present: DeviceSettings) -> list[str]:

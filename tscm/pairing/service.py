@@ -121,6 +121,7 @@ class PairingService(Service):
     _seen_written: bool = field(default=True, init=False)
     _guesses: Guesses = field(factory=Guesses, init=False)
     _waiting: list[_Waiter] = field(factory=list, init=False)
+    site: BoundedSite | None = field(default=None, init=False)
     _ports: list[IListeningPort] = field(factory=list, init=False)
     _loops: tuple[PeriodicService, ...] = field(default=(), init=False)
     _loaded: bool = field(default=False, init=False)
@@ -144,8 +145,8 @@ class PairingService(Service):
         except (OSError, ValueError) as error:
             cause = f"cannot use certificate {certificate} with key {key}: {error}"
             raise ListenerUnavailable("managers", where, cause) from None
-        site = BoundedSite(_Root(self), BOUNDS, self._reactor, purpose="pairing listener")
-        factory = tls_factory(chain, site)
+        self.site = BoundedSite(_Root(self), BOUNDS, self._reactor, purpose="pairing listener")
+        factory = tls_factory(chain, self.site)
         self._ports = bind_all(
             lambda port, host: self._reactor.listenTCP(port, factory, interface=host),
             self._settings.pairing,
@@ -266,7 +267,7 @@ class PairingService(Service):
             )
             return _fault(503, "the portal cannot pair this entry now; see its log")
         if verdict not in {Verdict.GOOD, Verdict.AGAIN}:
-            return self._refused(asked, entry, verdict, peer, now)
+            return self._refused(asked, entry, verdict, peer, now, used=pairing)
         if not asked.look:
             await self.look_again()
             again = "again, with the key that it used" if verdict is Verdict.AGAIN else ""
@@ -290,13 +291,14 @@ class PairingService(Service):
         verdict: Verdict,
         peer: str,
         now: float,
+        *,
+        used: Pairing | None = None,
     ) -> _Answer:
         count = self._guesses.wrong(peer, now)
         sentence = _SENTENCES[verdict]
-        known = None if entry is None else self._pairings.get(entry.device_id)
         by = ""
-        if verdict is Verdict.USED and known is not None:
-            by = f"; manager {known.manager!r} from {known.address} used it first"
+        if verdict is Verdict.USED and used is not None:
+            by = f"; manager {used.manager!r} from {used.address} used it first"
         blocked = "; this address is not listened to for a while" if count >= GUESSES else ""
         self._note(
             None if entry is None else entry.nickname,
