@@ -6,7 +6,7 @@ TOX = .make/bin/tox
 # An empty `--` would put nothing in the place of what a door asks for by itself.
 WORDS = $(if $(ARGS),-- $(ARGS))
 
-.PHONY: demo test quick bench faults fuzz mutants docs screenshots changelog audit lock deb repo image release release-check clean
+.PHONY: demo test quick bench faults fuzz mutants docs screenshots changelog audit lock deb repo image appliance release release-check clean
 
 demo: $(TOX)
 	$(TOX) run -q -e demo $(WORDS)
@@ -55,6 +55,10 @@ repo: deb
 # The container image as an OCI archive, made without a registry.
 image: deb
 	packaging/image dist/trixie dist/tscm-$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml).oci.tar
+
+# A virtual machine: qcow2, VHD and OVA.
+appliance: deb
+	packaging/appliance/build dist/trixie dist/appliance
 
 # Everything of a release into dist/release, with signed sums; ARGS=--untagged for a commit without a tag.
 release: image docs
