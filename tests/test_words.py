@@ -1,11 +1,14 @@
 """
-Words that are given up stay given up, in the texts of the program and on the pages of the documentation.
+Words that are given up stay given up: in the texts, docstrings and comments of the program, and on the pages of
+the documentation.
 
 The list and what to say instead: docs/develop/words.md.
 """
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from tests.test_sentences import texts
 
 ROOT = Path(__file__).parent.parent
 GIVEN_UP = {
-    r"some(?:body|one)|anybody|nobody|whoever": "name the party",
+    r"some(?:body|one)|any(?:body|one)|nobody|whoever": "name the party",
     r"anew": "again, rebuilt",
     r"mend(?:s|ed|ing)?|puts? (?:right|in order)": "repair, correct",
     r"hand-shakes?": "handshake",
@@ -43,6 +46,20 @@ def literals() -> Iterator[tuple[str, str]]:
                 yield f"{path.relative_to(ROOT / 'tscm')}:{line}", text
 
 
+def remarks(source: str) -> Iterator[tuple[int, str]]:
+    """Line and text of each docstring and comment of a module, without what stands there as code."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            yield node.lineno, _without_code(str(node.value.value))
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], _without_code(token.string)
+
+
+def _without_code(text: str) -> str:
+    return re.sub(r"`[^`]*`", "`", text)
+
+
 def prose() -> Iterator[tuple[str, str]]:
     """Where, and what, for each line of the pages for people, without what stands there as code."""
     pages = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
@@ -53,7 +70,7 @@ def prose() -> Iterator[tuple[str, str]]:
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
             fenced ^= line.startswith("```")
             if not fenced:
-                yield f"{path.relative_to(ROOT)}:{number}", re.sub(r"`[^`]*`", "`", line)
+                yield f"{path.relative_to(ROOT)}:{number}", _without_code(line)
 
 
 def given_up(text: str) -> Iterator[str]:
@@ -72,6 +89,16 @@ def test_no_text_of_the_program_has_a_word_that_is_given_up() -> None:
     assert not wrong, "see docs/develop/words.md:\n" + "\n".join(wrong)
 
 
+def test_no_docstring_or_comment_has_a_word_that_is_given_up() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: {word!r} in {text!r}"
+        for path in sorted((ROOT / "tscm").rglob("*.py"))
+        for line, text in remarks(path.read_text("utf-8"))
+        for word in given_up(text)
+    ]
+    assert not wrong, "see docs/develop/words.md:\n" + "\n".join(wrong)
+
+
 def test_no_page_has_a_word_that_is_given_up() -> None:
     wrong = [f"{where}: {word!r} in {line!r}" for where, line in prose() for word in given_up(line)]
     assert not wrong, "see docs/develop/words.md:\n" + "\n".join(wrong)
@@ -86,6 +113,12 @@ def test_what_is_kept_is_still_there() -> None:
         if where.startswith(place) and word.startswith(kept)
     }
     assert found == KEPT
+
+
+def test_docstrings_and_comments_are_read_and_code_is_not() -> None:
+    source = 'def anew():\n    """Made anew, see `mend`."""\n    return "nobody"  # under way\n'
+    found = [(line, word) for line, text in remarks(source) for word in given_up(text)]
+    assert found == [(2, "anew"), (3, "under way")]
 
 
 @pytest.mark.parametrize(

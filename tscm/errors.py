@@ -3,7 +3,7 @@ One family of exceptions.
 
 Fields are for programs; `str()` of an error is the sentence that a person is
 shown: what went wrong, where, and what to do.  The command line prints that
-sentence and ends with `exit_status`; nobody is shown a traceback for one of
+sentence and ends with `exit_status`; no user is shown a traceback for one of
 these.
 """
 
@@ -111,7 +111,7 @@ class NoSuchDevice(TscmError):
 @define(eq=False)
 class DeviceChanged(TscmError):
     """
-    A device's settings were changed by somebody else while a change of them was being checked.
+    A device's settings were changed by another user while a change of them was being checked.
     """
 
     name: str
@@ -157,7 +157,7 @@ class NoSuchLog(TscmError):
 @define(eq=False)
 class LogOpening(TscmError):
     """
-    A device's log is large and was not closed cleanly: it is being put in order, and its lines are stored meanwhile.
+    A device's log is large and was not closed cleanly: it is being repaired, and its lines are stored meanwhile.
     """
 
     name: str
@@ -361,7 +361,7 @@ class DeviceFault(TscmError):
     """
     The firewall did not do what was asked of it.
 
-    *retry* says whether the same call may succeed later without anyone doing
+    *retry* says whether the same call may succeed later without the user doing
     something; *remedy* what the operator should look at.
     """
 

@@ -30,7 +30,7 @@ class Run:
 
     *data* holds *lines* whole lines, each closed by one LF and escaped by
     `tscm.syslog.escape`; *escaped* says whether any escape stands in them, so
-    that a reader can pass on a block without looking into it.  Nobody changes one; not frozen, for
+    that a reader can pass on a block without looking into it.  It is never changed; not frozen, for
     one is made of each chunk that comes in.
     """
 

@@ -43,7 +43,7 @@ def quoted(value: object, most: int = QUOTED_CHARACTERS) -> str:
 
 
 def visible_bytes(data: bytes) -> str:
-    r"""Printable ASCII of *data*; any other byte as `\xNN`, for whoever wants to know what came."""
+    r"""Printable ASCII of *data*; any other byte as `\xNN`, for display of what came."""
     return "".join(chr(one) if 32 <= one < 127 else f"\\x{one:02x}" for one in data)
 
 

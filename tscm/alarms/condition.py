@@ -15,7 +15,7 @@ class Condition:
     One cause of an alarm that is there now.
 
     *subject* is the device, listener, file or address that it is about; empty for the manager.  *since* is when it
-    began, as POSIX seconds; None where that is not known.  *muted* says why nobody is to be told, such as a hold.
+    began, as POSIX seconds; None where that is not known.  *muted* says why no message is sent, such as a hold.
     """
 
     rule: Rule

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def being_written(final: Path) -> Path:
-    """Where this process writes what shall lie at *final*."""
+    """Where this process writes what is to lie at *final*."""
     return final.with_name(f".{final.name}.{os.getpid()}.new")
 
 

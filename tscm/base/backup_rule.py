@@ -24,7 +24,7 @@ class Treatment(StrEnum):
     KEY = "key"
     """The sealing key: encrypted with the passphrase, and without it the sealed secrets cannot be decrypted."""
     DATABASE = "database"
-    """Copied by SQLite, which gives one state of it beside whoever writes."""
+    """Copied by SQLite, which gives one state of it while others write."""
     LOG = "log"
     """Text of a log and what lists it: only where the logs are asked for."""
     UPLOAD = "upload"

@@ -25,7 +25,7 @@ class Clock(Protocol):
 
 def make_steady(reactor: Any) -> None:
     """
-    Have *reactor* time its calls by a clock that nobody can set; before it runs.
+    Have *reactor* time its calls by a clock that cannot be set; before it runs.
 
     It begins at the time of day, so that what was scheduled before still comes.
     """
@@ -47,7 +47,7 @@ def wall_seconds(clock: Clock) -> float:
 @define(eq=False)
 class Jumps:
     """
-    Notices when somebody sets the time of day, by what that and the steady clock say since the last look.
+    Notices when the time of day is set, by what that and the steady clock say since the last look.
     """
 
     _clock: Clock

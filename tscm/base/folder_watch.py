@@ -1,7 +1,7 @@
 """
 Whether something in a folder may have changed: asked of the kernel (inotify), so that thousands of files need no look.
 
-The kernel does not tell of what another machine does on a network file system, nor of what a link leads to: whoever
+The kernel does not tell of what another machine does on a network file system, nor of what a link leads to: who
 asks looks at the files themselves from time to time.
 """
 
@@ -92,7 +92,7 @@ class FolderWatch:
         return self._take(self._told.fileno())
 
     def stop(self) -> None:
-        """Give the descriptor back; the next `changed` begins anew."""
+        """Give the descriptor back; the next `changed` begins again."""
         told, self._told, self._watched = self._told, None, None
         if told is not None:
             told.connectionLost(Failure(ConnectionDone()))

@@ -2,7 +2,7 @@
 Who of an HTTP listener's connections has to go for a new one.  Pure.
 
 A request that is whole is being answered and is left alone.  One that is not can be any number of connections
-that say nothing: the oldest of those makes room, so that they shut nobody out.
+that say nothing: the oldest of those makes room, so that they shut no other client out.
 """
 
 from collections import Counter

@@ -159,7 +159,7 @@ class BoundedChannel(HTTPChannel):
 
     @property
     def deaf(self) -> bool:
-        """Whether what still comes of the body is of no use to anybody."""
+        """Whether what still comes of the body is of no use any more."""
         return self.refused
 
     def wants(self, data: bytes) -> bool:
@@ -399,7 +399,7 @@ class BoundedSite(Site):
         self._shared.pop(channel, None)
 
     def acceptableProtocols(self) -> list[bytes]:
-        """HTTP/1.1 alone: HTTP/2 has bounds of its own, and nobody here needs it."""
+        """HTTP/1.1 alone: HTTP/2 has bounds of its own, and is not needed here."""
         return [b"http/1.1"]
 
     def log(self, request: object) -> None:

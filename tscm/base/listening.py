@@ -44,7 +44,7 @@ def tls_factory(options: Any, factory: Any) -> Any:
     """
     What listens over TLS and hands *factory* what comes; *options* as Twisted's `listenSSL` takes them.
 
-    A peer that makes TLS answer without end is hung up on; the first, the second, the fourth, … are told.
+    A peer that makes TLS answer without end is disconnected; the first, the second, the fourth, … are told.
     """
     from tscm.base.tls_answers import TlsFactory, answering
 

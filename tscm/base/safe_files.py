@@ -1,7 +1,7 @@
 """
-Files of the node, opened so that nobody else can say what is read, written or waited for.
+Files of the node, opened so that no other process decides what is read, written or waited for.
 
-Reading: a FIFO holds whoever opens it, and a device has no end.  So the kind and the size are looked at
+Reading: a FIFO blocks the process that opens it, and a device has no end.  So the kind and the size are looked at
 first, and no more than a bound is read.
 """
 

@@ -62,7 +62,7 @@ class PeriodicService(Service):
         self._loop.start(self._interval)
 
     def run_soon(self) -> None:
-        """Bring the next run forward to now; a run under way stays the only one."""
+        """Bring the next run forward to now; a run in progress stays the only one."""
         if self._starting is not None:
             self._starting.reset(0)
         elif self._loop.running and self._run is None:
@@ -70,7 +70,7 @@ class PeriodicService(Service):
             self._begin()
 
     def stopService(self) -> Deferred[None] | None:
-        """No further run; fires when the one under way has ended."""
+        """No further run; fires when the one in progress has ended."""
         super().stopService()
         if self._starting is not None:
             self._starting.cancel()

@@ -1,5 +1,5 @@
 """
-Sealing: passwords and keys that lie on disk, closed to whoever reads the file.
+Sealing: passwords and keys that lie on disk, useless to a reader of the file.
 
 A sealed secret is text, `sealed:v1:` and URL-safe base64 of a 12-byte nonce with
 AES-256-GCM output (NIST SP 800-38D).  The name of the setting is bound in as associated
@@ -29,7 +29,7 @@ _NONCE_BYTES = 12
 @frozen
 class Secret:
     """
-    A secret in memory: equal by value, but it shows itself to nobody by accident.
+    A secret in memory: equal by value, but it is not shown by accident.
     """
 
     _value: str = field(repr=False)

@@ -1,5 +1,5 @@
 """
-Which addresses may be asked on behalf of somebody who only names a URL.  Pure.
+Which addresses may be asked on behalf of a user who only names a URL.  Pure.
 
 A name is looked up once, all its addresses are judged, and the connection goes to one of just those: a name that
 answers differently a moment later (DNS rebinding) reaches nothing else.

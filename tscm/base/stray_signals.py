@@ -1,5 +1,5 @@
 """
-The signals that end a process by default, and that nobody sends to stop it (signal(7), Linux).
+The signals that end a process by default, and that are not sent to stop it (signal(7), Linux).
 
 Left out are SIGQUIT and SIGABRT (an end at once with a core, which the unit's watchdog asks for) and what the
 kernel sends for a fault of the program.  Python itself ignores SIGPIPE and SIGXFSZ.
@@ -29,7 +29,7 @@ def name_of(number: int) -> str:
 
 def ignore_in_child() -> None:
     """
-    For a child process that ends when its input does: whoever signals the whole group means the parent.
+    For a child process that ends when its input does: a signal to the whole group is meant for the parent.
 
     A terminal's ^C and hang-up go to the group, and so does `systemctl kill`.
     """

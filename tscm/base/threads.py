@@ -55,7 +55,7 @@ class Threads(Service):
     _pool: ThreadPool = field(init=False)
     _scope: Scope = field(factory=Scope, init=False)
     _calls: dict[int, str] = field(factory=dict, init=False)
-    """What is under way or waits for a thread, by a number."""
+    """What is in progress or waits for a thread, by a number."""
     _number: int = field(default=0, init=False)
     _stopped: Deferred[None] | None = field(default=None, init=False)
     _leaving: IDelayedCall | None = field(default=None, init=False)
@@ -74,7 +74,7 @@ class Threads(Service):
 
     def stopService(self) -> Deferred[None]:
         """
-        Cut off every exchange; fires when the calls under way have ended, or are left behind.
+        Cut off every exchange; fires when the calls in progress have ended, or are left behind.
         """
         super().stopService()
         self._scope.cut()

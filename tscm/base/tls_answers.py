@@ -1,7 +1,7 @@
 """
 How much a peer may make TLS itself answer: for every listener over TLS.
 
-After the hand-shake TLS answers to each KeyUpdate (RFC 8446, 4.6.3) and to each try to negotiate anew.  A
+After the handshake TLS answers to each KeyUpdate (RFC 8446, 4.6.3) and to each try to negotiate again.  A
 peer that sends nothing else, and need not read, takes the loop for seconds: 300 answers are more
 than a connection ever needs.
 """
@@ -17,7 +17,7 @@ from twisted.protocols.tls import (
 )
 
 MAX_ANSWERS = 8192
-"""Octets that TLS itself may answer behind the hand-shake."""
+"""Octets that TLS itself may answer behind the handshake."""
 _PIECE = 8192
 """Of what is read so much goes to OpenSSL at once, so that a flood is seen before all of it was answered."""
 

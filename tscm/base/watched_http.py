@@ -1,7 +1,7 @@
 """
 httpx over connections that a `CutOff` may end at any moment: while they are made, too, and behind a proxy.
 
-httpx tells nobody of a connection before it stands, and its limits count from the last byte.  So the
+httpx does not tell of a connection before it is open, and its limits count from the last byte.  So the
 lowest layer, the one that makes sockets, is ours; it also knows how far an exchange had got.
 """
 

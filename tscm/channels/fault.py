@@ -25,7 +25,7 @@ class ChannelFault(TscmError):
 
 class ChannelStopped(ChannelFault):
     """
-    The manager stops and has hung up: nothing is known of the other side, and the message stays where it is.
+    The manager stops and has closed the connection: nothing is known of the other side, and the message stays where it is.
     """
 
     def __init__(self, where: str) -> None:

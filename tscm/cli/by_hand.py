@@ -108,7 +108,7 @@ def entering(action: str) -> click.Command:
     ) -> int:
         if device is not None and everywhere:
             raise click.UsageError("use only one of --device and --all")
-        read_network(address)  # both are refused before anybody is asked
+        read_network(address)  # both are rejected before the first question
         seconds = None if span is None else read_span(span)
         if len(reason) > REASON_MOST:
             raise EntryFaulty(f"the reason is longer than {REASON_MOST} characters")

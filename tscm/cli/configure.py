@@ -44,7 +44,7 @@ _ABOUT_FORCE = ("block_list", "allow_list", "max_policy_size")
 
 class NotConfirmed(TscmError):
     """
-    A change takes away what is in force, and nobody said that this is right.
+    A change takes away what is in force, and this was not confirmed.
     """
 
     def __init__(self, name: str, changes: tuple[str, ...], *, asked: bool) -> None:

@@ -36,7 +36,7 @@ def denied(error: PermissionError) -> str:
 
 def link_out(path: Path) -> Path | None:
     """
-    The link on the way to *path* that leads from folders of one user who is not root to somebody else's.
+    The link on the way to *path* that leads from folders of one user who is not root to those of another.
     """
     path = path.absolute()
     for one in (path, *path.parents):

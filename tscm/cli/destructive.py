@@ -50,7 +50,7 @@ def may_go_on(
     Whether a destructive *operation* may begin; None is something that only this host's files know.
 
     *question* is asked without `--yes`; *kept* says what holds after a no.  Raises `InputEnded` where
-    nobody answers.
+    there is no answer.
     """
     assert operation is None or operation.destructive
     if yes or confirmed(f"{question} (y or n) [default n] ", kept=kept):

@@ -71,7 +71,7 @@ def examine(backend: Backend, wanted: Sequence[str], report: Report) -> Examined
     """
     names = [row.name for row in backend.call(DEVICES, Nothing())]
     for name in wanted:
-        if name not in names:  # told before anybody is asked
+        if name not in names:  # told before the first question
             raise NoSuchDevice(name)
     if wanted:
         names = list(dict.fromkeys(wanted))

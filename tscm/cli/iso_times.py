@@ -7,7 +7,7 @@ from typing import Any
 
 _WORDS = ("at", "since", "until")
 _FIRST, _LAST = 1e8, 1e11
-"""A number outside (1973 to 5138) is no time: an offset, a count, or nothing yet."""
+"""A number outside (1973 to 5138) is not a time: an offset, a count, or nothing yet."""
 ISO = "_iso"
 """Ends the name of the added field."""
 

@@ -42,7 +42,7 @@ def is_large(outcome: UpdateRecord, percent: int) -> bool:
 
 
 def asks(*, yes: bool) -> bool:
-    """Is anybody to be asked?  Nobody can be where there is no terminal."""
+    """Whether to ask for confirmation; impossible without a terminal."""
     return not yes and sys.stdin.isatty()
 
 

@@ -135,7 +135,7 @@ def _devices(devices: Mapping[str, DeviceBalance]) -> Iterator[tuple[Any, ...]]:
 
 
 def _tell_changed(devices: Mapping[str, DeviceBalance]) -> None:
-    """Whose text somebody changed within the file: readers count the lines that stand there now."""
+    """Whose text was changed within the file: readers count the lines that stand there now."""
     for name, one in devices.items():
         for gap in one.gaps:
             if gap.cause == CHANGED:
@@ -199,7 +199,7 @@ def _tell_dropped(book: BookBalance) -> None:
 
 
 def _tell_gaps(balance: Balance) -> None:
-    """The bounds within which lines may have come that nobody wrote down, and what is gone."""
+    """The bounds within which lines may have come that were not recorded, and what is gone."""
     rows: list[tuple[str, str, float, float, int | None, int | None]] = [
         (
             "manager",

@@ -36,7 +36,7 @@ def _warn_of_version(version: str) -> None:
 
 
 def manager_answers(layout: Layout) -> bool:
-    """Does anybody listen on the control socket of this root?"""
+    """Does a process listen on the control socket of this root?"""
     path = str(layout.control_socket)
     fault = layout.control_folder_fault
     if fault:

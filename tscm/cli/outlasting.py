@@ -1,5 +1,5 @@
 """
-Operations that come to their end, whether or not anybody reads what they say.
+Operations that come to their end, whether or not the output is read what they say.
 """
 
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ Answer = TypeVar("Answer")
 @define(eq=False)
 class OutlastingBackend:
     """
-    A `Backend` whose operations come to their end, and tell it by the exit status, whether or not anybody reads.
+    A `Backend` whose operations come to their end, and tell it by the exit status, whether or not the output is read.
     """
 
     _backend: Backend

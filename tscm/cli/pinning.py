@@ -26,7 +26,7 @@ def shown_by(error: TscmError) -> str | None:
 
 
 def may_ask() -> bool:
-    """Is somebody there to ask, and not a script that takes what is printed?"""
+    """Is there a person to ask, and not a script that takes what is printed?"""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 

@@ -44,7 +44,7 @@ def shown_progress(*, aside: bool = False, lasting: bool = True) -> Iterator[Rep
 
 def waits_told(*, aside: bool = False) -> Callable[[JobFigures], None]:
     """
-    Says once for what a call waits, so that nobody takes the wait for a fault.
+    Says once for what a call waits, so that the wait is not taken for a fault.
     """
     said: set[str] = set()
 
@@ -76,5 +76,5 @@ class PlainProgress:
             if step == self._last and not ended:
                 return
             self._last = step
-            with suppress(OSError, ValueError):  # nobody reads, or the disk is full
+            with suppress(OSError, ValueError):  # the reader is gone, or the disk is full
                 say.info(told(progress), aside=self.aside)

@@ -24,7 +24,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 class NotAccepted(TscmError):
     """
-    Risks were found, and nobody accepted them.
+    Risks were found, and they were not accepted.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class NotAccepted(TscmError):
         self.options = tuple(dict.fromkeys(options))
         self.asked = asked
         self.hidden = hidden
-        """Is there more behind a certificate that nobody has accepted?"""
+        """Is there more behind a certificate that was not accepted?"""
         self.exit_status = 1 if asked else 2
         super().__init__(name, self.options)
 
@@ -73,7 +73,7 @@ def agreed(backend: Backend, name: str, consent: Consent, *, yes: bool) -> Conse
     """
     *consent* and all that is found beside it, once the operator has accepted that: nothing is changed before.
 
-    A certificate hides what stands behind it, for nobody logs in before it is accepted; so the look is
+    A certificate hides what stands behind it, because there is no login before it is accepted; so the look is
     taken again.  Raises `NotAccepted`.
     """
     while True:

@@ -46,7 +46,7 @@ class Session:
             from tscm.faces.remote import RemoteBackend
 
             return RemoteBackend(self._portal)
-        from tscm.cli.opening import open_backend  # `version` and `--help` ask nobody
+        from tscm.cli.opening import open_backend  # `version` and `--help` ask no manager
         from tscm.cli.outlasting import OutlastingBackend
 
         return OutlastingBackend(open_backend(self.layout))

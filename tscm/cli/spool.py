@@ -126,7 +126,7 @@ def _orphans(layout: Layout, log: "LogSummary", devices: set[str]) -> list[str]:
     try:
         users = users_of(read_device(layout, log.name, None), read_node(layout))
     except TscmError:
-        return []  # nobody can tell
+        return []  # that is unknown
     return sorted(set(log.readers) - set(users))
 
 

@@ -40,7 +40,7 @@ class _Clock:
 
 class _InThisThread:
     """
-    Makes blocking calls at once: nobody else needs this thread.
+    Makes blocking calls at once: no other work needs this thread.
     """
 
     async def run(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:

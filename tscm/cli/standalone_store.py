@@ -46,7 +46,7 @@ def call_with_store(
     reach: Reach,
 ) -> Answer:
     """
-    The answer, by a reactor of its own.  On ^C a push that is under way comes to a safe point first.
+    The answer, by a reactor of its own.  On ^C a push that is in progress comes to a safe point first.
     """
     reactor = SelectReactor()  # not the installed one: that could run but once in a process
     with policies_held(layout, HOLDER):
@@ -95,7 +95,7 @@ def call_with_store(
                 reactor.stop()
 
         def stop() -> Deferred[None]:
-            """On ^C: what is under way comes to a safe point."""
+            """On ^C: what is in progress comes to a safe point."""
             stopping.append(True)
             threads.hurry()
             updates.stopService()

@@ -90,5 +90,5 @@ def outlast() -> None:
 
 
 def is_full(error: OSError | None) -> bool:
-    """Was output lost that somebody waits for?  Who closed a pipe does not."""
+    """Was output lost that a reader waits for?  Who closed a pipe does not."""
     return error is not None and error.errno != errno.EPIPE

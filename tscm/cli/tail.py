@@ -270,7 +270,7 @@ def whence(folder: LogFolder, piece: Piece) -> Sequence[IndexedRun]:
             break
         time.sleep(POLL_SECONDS)
     known = runs[-1].offset + runs[-1].size if runs else 0
-    if known < end:  # of nobody, so that no line is taken for one of the run before
+    if known < end:  # without one, so that no line is taken for one of the run before
         rest = IndexedRun(known, end - known, 0, 0.0, None, escaped=True)
         return (*(runs or ()), rest)
     return runs or ()

@@ -1,5 +1,5 @@
 """
-`tsadmin test`: the whole chain of a device proven with an entry that hurts nobody.
+`tsadmin test`: the whole chain of a device proven with an entry that harms no traffic.
 """
 
 import click

@@ -26,7 +26,7 @@ class ReaderService(Protocol):
         """Begin to read."""
 
     def stopService(self) -> Any:
-        """Stop reading; a Deferred that fires when nothing is under way, or None."""
+        """Stop reading; a Deferred that fires when nothing is in progress, or None."""
 
 
 @frozen(kw_only=True)

@@ -62,7 +62,7 @@ class ReaderLoop:
         self.watch()
 
     def stop(self) -> None:
-        """Wake nobody any more."""
+        """Wake no reader any more."""
         self._running = False
         waking, self._waking = self._waking, None
         if waking is not None:
@@ -129,7 +129,7 @@ class ReaderLoop:
         self.trouble = self.trouble.retried(None)
 
     def hurry(self) -> None:
-        """Try now, where a rest is under way."""
+        """Try now, where a rest is in progress."""
         if self._resting is not None:
             self.go_on()
             self._call_retry()

@@ -31,7 +31,7 @@ class Outward(Protocol):
         self._inward.transport.write(data)
 
     def connectionLost(self, reason: Any = None) -> None:
-        """The server hung up."""
+        """The server closed the connection."""
         del reason
         self._inward.close()
 
@@ -121,7 +121,7 @@ class Inward(Protocol):
             self.transport.loseConnection()
 
     def connectionLost(self, reason: Any = None) -> None:
-        """The client hung up."""
+        """The client closed the connection."""
         del reason
         if self._outward is not None and self._outward.transport is not None:
             self._outward.transport.loseConnection()

@@ -267,7 +267,7 @@ class Stage:
 
 def held_place() -> socket.socket:
     """
-    A port that nobody else gets while this socket is open, and at which a child may listen, again and again.
+    A port that no other process gets while this socket is open, and at which a child may listen, again and again.
 
     It is bound and does not listen: a listener with SO_REUSEADDR may join it, and while there is none,
     connections are refused.

@@ -1,5 +1,5 @@
 """
-The story of the demonstration, chapter by chapter.  Every figure is asked of whoever counted it.
+The story of the demonstration, chapter by chapter.  Every figure comes from the part that counted it.
 """
 
 from collections import Counter
@@ -100,7 +100,9 @@ class Story:
         try:
             servers = await deferToThread(stage.start_policy)
         except (CancelledError, TscmError):
-            logs.addErrback(lambda _: None)  # told to end, or not needed: nobody else hears of it
+            logs.addErrback(
+                lambda _: None
+            )  # told to end, or not needed: it is reported nowhere else
             raise
         url, ca_file = await logs
         await deferToThread(stage.start_manager, servers, url, ca_file)

@@ -12,7 +12,7 @@ from tscm.settings.node import NodeSettings
 from tscm.settings.own_service import is_own, own_service
 
 _SECONDS = 5.0
-"""For a connection, and twice for the whole answer: somebody waits for it."""
+"""For a connection, and twice for the whole answer: the caller waits for it."""
 _DECIDE = frozenset(
     {
         "device_id",

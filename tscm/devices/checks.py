@@ -178,7 +178,7 @@ def _known(layout: Layout, device: str, name: str) -> "tuple[str, PolicyList] | 
     if found is None:
         return None
     owner, one = found
-    with suppress(StoredDamaged):  # the next update of that device fetches it anew
+    with suppress(StoredDamaged):  # the next update of that device fetches it again
         return owner, one.readable(owner)
     return None
 

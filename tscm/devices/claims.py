@@ -74,7 +74,7 @@ def claimed_by_another(
     layout: Layout, settings: DeviceSettings, seen: Seen, look_up: LookUp
 ) -> tuple[str, str] | None:
     """
-    Another stored device with this prefix that is the same firewall, as far as anybody can tell, and by what that
+    Another stored device with this prefix that is the same firewall, as far as is known, and by what that
     is known; None where there is none.
 
     The same place, serial number or address; and groups as they were *seen* that are what an update of the other

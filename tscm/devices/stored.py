@@ -190,7 +190,7 @@ def change_device(layout: Layout, present: DeviceSettings, settings: DeviceSetti
     """
     Replace a stored device's settings, which were *present* when the change was asked for.
 
-    A check of lists and device takes its time: what somebody else stored meanwhile is not overwritten.
+    A check of lists and device takes its time: what another user stored meanwhile is not overwritten.
     Raises `NoSuchDevice`, `DeviceChanged`, `SenderConflict`, `SecretUnavailable`; then nothing has
     changed.
     """
@@ -333,6 +333,6 @@ def forget_device(layout: Layout, node: NodeSettings, name: str) -> Removed:
     except (SettingsFaulty, SettingsUnreadable) as error:
         lines = f"! the settings file is damaged, so the commands cannot be generated: {error}"
     remove_device(layout, name)
-    with suppress(OSError):  # nobody is served it any more, whatever lies there
+    with suppress(OSError):  # it is served to no device any more, whatever the file has
         withdraw(layout.lists / name)
     return Removed(name=name, lines=lines, on=on)

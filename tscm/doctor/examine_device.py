@@ -41,7 +41,7 @@ _HEARD_SECONDS = 3600.0
 @frozen(kw_only=True)
 class DeviceSnapshot:
     """
-    A device as it stands before anybody is asked.
+    A device as it stands before the first probe.
 
     *state* is that of the manager, *listeners* where it listens; *strangers* are addresses that
     send and belong to no device.
@@ -50,7 +50,7 @@ class DeviceSnapshot:
     settings: DeviceSettings
     node: NodeSettings
     sealed: str | None = None
-    """Why its secrets could not be opened; then nobody is asked who wants one."""
+    """Why its secrets could not be opened; then no peer is asked that requires one."""
     state: DeviceState | None = None
     listeners: Mapping[str, Sequence[str]] | None = None
     strangers: tuple[str, ...] = ()

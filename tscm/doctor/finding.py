@@ -49,7 +49,7 @@ def ok(link: str, sentence: str) -> Finding:
 
 
 def warning(link: str, sentence: str, remedy: str = "") -> Finding:
-    """Somebody should look."""
+    """An operator should look."""
     return Finding(link=link, verdict=Verdict.WARNING, sentence=sentence, remedy=remedy)
 
 

@@ -206,7 +206,7 @@ def judge_listeners(bound: Mapping[str, Sequence[str]] | None, faults: Sequence[
 
 
 def judge_metrics(listen: Listen) -> list[Finding]:
-    """Who may read `/metrics`; nothing to say where nobody can."""
+    """Who may read `/metrics`; nothing to say where it is not served."""
     open_to = [str(one) for one in listen.metrics if not ip_address(one.host).is_loopback]
     if not listen.metrics:
         return []

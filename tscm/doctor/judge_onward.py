@@ -140,7 +140,7 @@ def judge_lines(
 
 
 def judge_connections(intake: DeviceIntake | None, now: float) -> Finding:
-    """Were connections of the device refused for want of room?  *intake* None: it never sent."""
+    """Were connections of the device refused for lack of room?  *intake* None: it never sent."""
     link = "connections"
     refused = turned_away(intake)
     if refused is None:
@@ -228,7 +228,7 @@ def judge_siem(
 ) -> Finding:
     """
     One target of forwarding.  *probed* is why no connection could be made (None: it could);
-    *answers* is no for UDP, where nobody can tell; *expired* are lines that its reader could not
+    *answers* is no for UDP, where that is unknown; *expired* are lines that its reader could not
     have, by cause; *own_listener* is the manager's own that the target is.
     """
     link = "SIEM"

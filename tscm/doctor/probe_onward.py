@@ -150,7 +150,7 @@ def _cause(error: OSError, cut: CutOff, whole_seconds: float = _WHOLE_SECONDS) -
 
 
 def why_not(target: Target, whole_seconds: float = _WHOLE_SECONDS) -> str | None:
-    """Why a target of forwarding cannot be reached; None where it can, or where nobody can tell."""
+    """Why a target of forwarding cannot be reached; None where it can, or where that is unknown."""
     cut = CutOff()
     try:
         if target.protocol == "UDP":
@@ -204,7 +204,7 @@ def ask_proxy(
                 said += more
     except OSError as error:
         return ProxyAnswer(fault=_cause(error, cut, whole_seconds))
-    if cut.over:  # we hung up ourselves, and that looks like the end of its answer
+    if cut.over:  # this side closed the connection, which looks like the end of its answer
         return ProxyAnswer(fault=_cause(TimeoutError(), cut, whole_seconds))
     status = said.partition(b"\n")[0].decode("latin-1").strip()
     return ProxyAnswer(answer=status.partition(" ")[2])

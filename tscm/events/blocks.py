@@ -2,7 +2,7 @@
 One block of the log into tallies by hour.
 
 Pure.  The hour is that of receipt, told by the index: the same lines give the same hours however
-the log is cut into blocks, now and when roll-ups are made anew.
+the log is cut into blocks, now and when roll-ups are made again.
 """
 
 from bisect import bisect_left
@@ -149,7 +149,7 @@ def _rare(
                 elif parsed < _PARSED_MOST:
                     parsed += 1
                     event = parse(unescape(block.data[begin:end].rstrip(b"\n")))
-                    # Another message may only quote the tag: a command that was typed, a text of somebody else's.
+                    # Another message may only quote the tag: a command that was typed, a text of another program.
                     if event is not None and event.message_id == number:
                         found[number] = at
     return low, found

@@ -6,7 +6,7 @@ interval line of that flow: 20 packets more give `hit-cnt 21 300-second interval
 Messages, 106100).  The later interval lines of a flow begin at 0.
 
 What is remembered follows from the lines before and their times of receipt alone, however the log is
-cut into blocks: counting it anew gives the same.  The changes that a block made are kept in the database in
+cut into blocks: counting it again gives the same.  The changes that a block made are kept in the database in
 the transaction that moves the reader, and a restart plays them again in their order.
 """
 
@@ -90,7 +90,7 @@ class FirstHits:
                 continue
             since = pop(flow, None)
             if not row[_INTERVAL]:
-                held[flow] = at  # a flow that begins anew is the youngest
+                held[flow] = at  # a flow that begins again is the youngest
                 flows.append(flow)
                 times.append(at)
                 if len(held) > self._kept_flows + self._room:

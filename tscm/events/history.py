@@ -26,7 +26,7 @@ from tscm.store.generations import decompress
 from tscm.store.reading import read_only
 
 SHOWN = 20
-"""More entries than this are counted, not named: somebody may ask about 0.0.0.0/0."""
+"""More entries than this are counted, not named: the question may be about 0.0.0.0/0."""
 _FIRST = 1
 """The number of a device's first generation: there is none before it."""
 

@@ -185,7 +185,7 @@ def applicable(forces: Sequence[A], at: float) -> list[A]:
     The generations that lines received *at* may tell of, likeliest first.
 
     The one in force then, the one before it while lines may be late, and the one
-    after it when its push was under way.
+    after it when its push was in progress.
     """
     ordered = sorted(forces, key=lambda force: force.applied_at)
     now = sum(1 for force in ordered if force.applied_at <= at) - 1

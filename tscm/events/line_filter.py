@@ -1,5 +1,5 @@
 """
-Which lines somebody wants to see: those with a text, or those about hits that a report counted.
+Which lines are to be shown: those with a text, or those about hits that a report counted.
 
 Pure.  The options are those of a report, so that a row of one leads to the very lines behind it.
 """

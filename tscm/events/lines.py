@@ -67,7 +67,7 @@ class Gathering:
     bounds: Bounds
     database: Path
     now: float
-    """POSIX seconds: for lines of which nobody knows when they were received."""
+    """POSIX seconds: for lines whose time of receipt is unknown."""
     clock: Callable[[], float] = time.monotonic
     newest: bool = False
     """Keep the newest instead."""

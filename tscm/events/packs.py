@@ -39,7 +39,7 @@ LAST_HOUR = 1 << 40
 @frozen(eq=False)
 class Pack:
     """
-    A day of a device as it shall be; without a row it is to be taken away.
+    A day of a device as it is to be; without a row it is to be taken away.
     """
 
     device: int

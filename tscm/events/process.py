@@ -56,7 +56,7 @@ class _Pipe(ProcessProtocol):
 @define(eq=False)
 class WorkerProcess:
     """
-    Keeps the process, and whoever waits for its answers in their order.
+    Keeps the process, and the callers that wait for its answers in their order.
     """
 
     _log: ClassVar[Logger] = Logger()
@@ -83,7 +83,7 @@ class WorkerProcess:
     def _start(self) -> _Pipe:
         pipe = _Pipe(self)
         arguments = [sys.executable, "-m", "tscm.events.worker", str(self._database.absolute())]
-        # `-m` looks for modules in the working directory first, which may be anybody's.
+        # `-m` looks for modules in the working directory first, which may be another user's.
         self._reactor.spawnProcess(
             pipe, sys.executable, arguments, env=child_environment(), path="/"
         )

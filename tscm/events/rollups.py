@@ -1,7 +1,7 @@
 """
 The tables of roll-ups: filled by the event worker, asked by reports.
 
-Whoever opens the database hands in the connection; every call here is one transaction or part of one.
+The caller opens the database and hands in the connection; every call here is one transaction or part of one.
 """
 
 import sqlite3
@@ -154,7 +154,7 @@ class Rollups:
             )
 
     def replace_hour(self, device: str, hour: int, tally: Tally) -> None:
-        """Count an hour anew: what was counted of it goes, *tally* takes its place, in one transaction."""
+        """Count an hour again: what was counted of it goes, *tally* takes its place, in one transaction."""
         packed, _ = packs.without(self._connection, self._known(device), hour, hour)
         with self._whole():
             number = self._word(device)
@@ -249,7 +249,7 @@ class Rollups:
                 )
 
     def expire(self, before_hour: int) -> int:
-        """Take away what is older; gives the rows that went.  Texts that nobody uses go too."""
+        """Take away what is older; gives the rows that went.  Unused texts go too."""
         with self.together():
             gone = self._connection.execute(
                 "DELETE FROM hits WHERE hour < ?", (before_hour,)

@@ -23,7 +23,7 @@ STRETCH_BYTES = 2 << 20
 """Lines that the worker reads for one request."""
 _STRETCH_LEAST = 128 << 10
 LINGER_SECONDS = 1.0
-"""From the first line that nobody has looked at to the round that takes it and all others."""
+"""From the first line not yet looked at to the round that takes it and all others."""
 LINGER_MOST_SECONDS = 3.0
 LINGER_DEVICE_SECONDS = 0.003
 """
@@ -66,7 +66,7 @@ class Followed:
     under_way: bool = False
     reading: ReaderLoop = field(init=False)
     waiting: list[Deferred[None]] = field(factory=list)
-    """For what is under way to end."""
+    """For what is in progress to end."""
     oldest: float | None = None
     """When the first line was received of those that were read since it last was up to date."""
     counted: Json = field(factory=dict)
@@ -112,7 +112,7 @@ class Rounds:
     A line costs little in company and much alone: a request wakes another process, and its
     transaction is written to the database's log.  So a device with something new waits for the
     round, a second at most, and up to three with many devices (`linger`).  One that is behind by more than a block is not held up by that.  A
-    device whose last try failed goes alone, so that what it stumbled over takes nobody along.
+    device whose last try failed goes alone, so that what it failed on affects no other device.
     """
 
     _log: ClassVar[Logger] = Logger()
@@ -162,7 +162,7 @@ class Rounds:
         self._go_on()
 
     def end(self, one: Followed) -> Deferred[None]:
-        """Read it no more; fires when nothing of it is under way."""
+        """Read it no more; fires when nothing of it is in progress."""
         one.gone = True
         one.reading.stop()
         if one.queued:
@@ -346,7 +346,7 @@ class Rounds:
 
         A database that knows less than the cursor was lost or is an old backup: its counts begin
         where the cursor is (`tsadmin events rebuild` brings the rest).  One that knows more than
-        the log has counted a log that is gone: somebody deleted or replaced the folder.
+        the log has counted a log that is gone: another process deleted or replaced the folder.
         """
         reader = one.reader
         known = reader.position.offset <= found["offset"] <= reader.end

@@ -54,11 +54,11 @@ class EventService(Service):
     _followed: dict[str, Followed] = field(factory=dict, init=False)
     _tidying: PeriodicService = field(init=False)
     _again: bool = field(default=False, init=False)
-    """There is something to pack that the turn under way has not seen."""
+    """There is something to pack that the turn in progress has not seen."""
     _settling: IDelayedCall | None = field(default=None, init=False)
     _rounds: Rounds = field(init=False)
     _recounting: DeferredLock = field(factory=DeferredLock, init=False)
-    """The worker has one hour of one device in hand when it counts anew."""
+    """The worker has one hour of one device in hand when it counts again."""
 
     def __attrs_post_init__(self) -> None:
         self._rounds = Rounds(self._reactor, self._worker, self._caught_up, self._upheaval)
@@ -125,7 +125,7 @@ class EventService(Service):
             one.tested = (*one.tested, entry)[-TESTS_KEPT:]
 
     async def leave(self, name: str) -> None:
-        """Read it no more; fires when nothing of it is under way."""
+        """Read it no more; fires when nothing of it is in progress."""
         one = self._followed.pop(name, None)
         if one is not None:
             await self._rounds.end(one)
@@ -140,7 +140,7 @@ class EventService(Service):
 
     async def rebuild(self, name: str, report: Report) -> Recount:
         """
-        Count anew every hour that segments and generations still cover; other hours stay.
+        Count again every hour that segments and generations still cover; other hours stay.
 
         Following goes on afterwards.  Raises `WorkerFailed`; an hour is replaced whole or not at all.
         """

@@ -3,7 +3,7 @@ What roll-ups come to, by any of their columns and under any conditions: packs a
 
 Every question costs about the same, for of each day it reads the columns that it names and no
 others.  A day is taken in pieces, so that a thread that asks leaves others their turn.
-Whoever calls is within one read transaction: packing moves counts from rows to packs.
+The caller is within one read transaction: packing moves counts from rows to packs.
 """
 
 import json

@@ -116,7 +116,7 @@ class ForceTable:
         if judged is _DAMAGED:
             self._damaged.add((device, number))
         else:
-            self._damaged.discard((device, number))  # a device of the same name, made anew
+            self._damaged.discard((device, number))  # a device of the same name, made again
         self._ready[content] = judged
         entries = sum(map(len, self._ready.values()))
         while entries > self.entries_kept and len(self._ready) > _READY_LEAST:
@@ -180,7 +180,7 @@ class Worker:
     _rollups: Rollups
     _forces: ForceTable
     _hour: int | None = field(default=None, init=False)
-    """The hour that is counted anew."""
+    """The hour that is counted again."""
     _recounted: Tally = field(factory=Tally, init=False)
     _hours: int = field(default=0, init=False)
     _uncertain: set[int] = field(factory=set, init=False)
@@ -188,7 +188,7 @@ class Worker:
     _first_hits: dict[str, FirstHits] = field(factory=dict, init=False)
     """By device, as of its position in the database: what was not stored is read from there again."""
     _positions: dict[str, EventPosition] = field(factory=dict, init=False)
-    """Likewise: the reader's, which nobody else moves."""
+    """Likewise: the reader's, which no other part moves."""
     _recounted_first_hits: FirstHits = field(factory=FirstHits, init=False)
     _now: Callable[[], float] = time.time
     packing_seconds: float = _PACKING_SECONDS
@@ -228,7 +228,7 @@ class Worker:
 
     def _pack(self) -> Json:
         """
-        Pack hours that are over, for a moment: whoever asks next waits so long.
+        Pack hours that are over, for a moment: the next question waits so long.
 
         Gives whether more is to do of what there was at the first look; what comes late meanwhile is
         left for the next, or a day would be written again for every line of it.
@@ -280,7 +280,7 @@ class Worker:
                 counted.append((len(answers), part["device"], change))
             answers.append({"answer": change.answer})
         if counted:
-            with self._rollups.together():  # after all was parsed: nobody waits for the lock long
+            with self._rollups.together():  # after all was parsed: so that the lock is held briefly
                 for number, device, change in counted:
                     assert change.moved is not None
                     try:

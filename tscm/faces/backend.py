@@ -27,7 +27,7 @@ Told = Callable[[JobFigures], None]
 
 
 def silent(_: JobFigures) -> None:
-    """States of a job that nobody reads."""
+    """States of a job that are not shown."""
 
 
 class ManagerError(TscmError):
@@ -75,4 +75,4 @@ class Backend(Protocol):
         """The answer; *report* takes progress, *told* the job's states.  Raises `TscmError`."""
 
     def detach(self, operation: Operation[Args, Any], args: Args) -> JobFigures:
-        """Have the manager do it as a job that nobody waits for; gives the job."""
+        """Have the manager do it as a job without a waiting client; gives the job."""

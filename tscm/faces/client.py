@@ -58,7 +58,7 @@ _LINE_BYTES = 64 << 20
 
 
 def _unheard(_: str) -> None:
-    """A version that nobody compares."""
+    """A version that is not compared."""
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -153,7 +153,7 @@ class ManagerBackend:
                 yield self._json(text)
 
     def _interrupted(self, job: JobFigures | None) -> WaitInterrupted:
-        """^C ends a call that has not begun; one under way goes on in the manager."""
+        """^C ends a call that has not begun; one in progress goes on in the manager."""
         withdrawn = False
         if job is not None and job.state is JobState.QUEUED:
             try:

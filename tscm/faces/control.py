@@ -3,7 +3,7 @@ The control interface: HTTP and JSON over a UNIX socket (docs/develop/design.md,
 
 Short calls answer with one JSON document.  Long ones are jobs and answer with JSON lines: any number of
 `{"job": …}` when the job's state changes and `{"progress": …}`, then one `{"result": …}` or
-`{"error": …}`.  When the client goes away, a job that has not begun is withdrawn; one under way
+`{"error": …}`.  When the client goes away, a job that has not begun is withdrawn; one in progress
 goes on, for a push must end.  With `?detach=yes` the answer is the job itself, at once.
 """
 
@@ -67,7 +67,7 @@ def error_json(error: BaseException) -> Json:
 @define(eq=False)
 class _Wire:
     """
-    The answer to one long call: lines of JSON, as long as somebody reads them.
+    The answer to one long call: lines of JSON, as long as the client reads them.
     """
 
     _request: Request
@@ -250,7 +250,7 @@ def _query_of(request: Request) -> dict[str, list[str]]:
 @define(eq=False)
 class ControlService(Service):
     """
-    The socket.  Whoever may open it may command the manager: mode 0660, group `tscm`.
+    The socket.  A user who may open it may command the manager: mode 0660, group `tscm`.
 
     The root's lock is held by then, so a socket that lies there was left by a killed manager.
     """

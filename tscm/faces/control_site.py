@@ -1,8 +1,8 @@
 """
 Who may open one more connection to the control socket: bounds by user, and places that are kept.
 
-Whoever is in the group may connect, and nobody of them may shut the others out: a user has a bound of his own, and
-some places are kept for root and for whoever the manager runs as.
+Each member of the group may connect, and none may shut the others out: a user has a bound of his own, and
+some places are kept for root and for the manager's own user.
 """
 
 import json

@@ -23,7 +23,7 @@ _NAME_KEPT = 64
 @define(eq=False)
 class NotADelegate(TscmError):
     """
-    A process speaks for somebody else, and the settings do not allow it.
+    A process acts on behalf of another user, and the settings do not allow it.
     """
 
     name: str

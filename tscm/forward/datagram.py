@@ -191,7 +191,9 @@ class DatagramLink:
         return False
 
     def _pull(self) -> bool:
-        if self._finishing or self._ended:  # what is taken after the end would be nobody's
+        if (
+            self._finishing or self._ended
+        ):  # what is taken after the end would belong to no connection
             return False
         chunk = self._source.more(self._taken)
         if chunk is None or self._ended:

@@ -27,7 +27,7 @@ def listeners_of(listen: Listen) -> Listeners:
 
 
 def is_local(ip: Ip) -> bool:
-    """Whether *ip* is an address of this host; asks the kernel, which lets nobody bind another's."""
+    """Whether *ip* is an address of this host; asks the kernel, which lets no process bind another's."""
     if ip.is_loopback:
         return True
     if ip.version == 4:

@@ -77,7 +77,7 @@ class Whereabouts:
 
     def look_again(self) -> Deferred[None]:
         """
-        Ask anew; fires when the answer is there, also where it is an error.  One question at a time.
+        Ask again; fires when the answer is there, also where it is an error.  One question at a time.
         """
         self._ask()
         answered: Deferred[None] = Deferred()

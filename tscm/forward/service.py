@@ -163,7 +163,7 @@ class ForwardService(Service):
         """From a name to the end of one connection."""
         self._state = ForwardState.RESOLVING
         try:
-            if self.target.protocol == "TLS":  # anew each time: the files may have changed
+            if self.target.protocol == "TLS":  # again each time: the files may have changed
                 self._context = await self._wait(self._threads.run(tls_context, self.target))
             address = await self._wait(self._whereabouts.next_address())
         except TlsUnusable as error:
@@ -342,7 +342,7 @@ class ForwardService(Service):
 
     def _resolve_again(self) -> None:
         """
-        Over UDP nothing tells that nobody is at an address any more, so its name is asked for again.
+        Over UDP nothing tells that no receiver is at an address any more, so its name is asked for again.
         """
         self._looking = None
         link, asked = self._link, self._whereabouts.look_again()

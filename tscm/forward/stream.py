@@ -1,7 +1,7 @@
 """
 A TCP connection of our own to a receiver that never answers.
 
-Twisted's transport keeps a buffer that nobody can look into.  Here the kernel's send
+Twisted's transport keeps a buffer that cannot be inspected.  Here the kernel's send
 queue is the only buffer, so that its length says what the peer has acknowledged, and blocks go from the
 log to the socket without being copied together.
 """
@@ -138,7 +138,7 @@ class StreamLink:
             self._watching = self._reactor.callLater(_HALF_CLOSED_LOOK, self._watch)
 
     def _watch(self) -> None:
-        """Nobody else sees a reset of a socket that is not read."""
+        """Nothing else sees a reset of a socket that is not read."""
         now, left = self._reactor.seconds(), self._acknowledged()
         if left != self._left_last:
             self._left_last, self._moved_at = left, now
@@ -210,7 +210,9 @@ class StreamLink:
         return waiting
 
     def _pull(self) -> bool:
-        if self._finishing or self._ended:  # what is taken after the end would be nobody's
+        if (
+            self._finishing or self._ended
+        ):  # what is taken after the end would belong to no connection
             return False
         chunk = self._source.more(self._taken)
         if chunk is None or self._ended:

@@ -67,7 +67,7 @@ class Connections:
     The connections that are open, over all stream listeners.
 
     Strangers together may hold a quarter of *most*, so that ten thousand slow connections
-    of nobody leave the devices untouched; where all are taken, the quietest stranger gives way to
+    of unknown senders leave the devices untouched; where all are taken, the quietest stranger gives way to
     a known sender.  *most_per_sender* holds for a known sender, which may be a relay or many devices
     behind one address; *most_per_stranger* for each of the others.
 

@@ -54,7 +54,7 @@ class DatagramFigures(ListenerFigures):
 
 @frozen(kw_only=True)
 class TlsFigures:
-    """Which certificate a TLS listener shows, and hand-shakes that failed, by cause."""
+    """Which certificate a TLS listener shows, and handshakes that failed, by cause."""
 
     certificate: str = ""
     expires_at: float = 0.0
@@ -84,7 +84,7 @@ def kernel_drops(figures: ListenerFigures) -> int | None:
 
 @frozen(kw_only=True)
 class WithoutCertificate:
-    """What came in a device's name without its pinned certificate: it may be anybody's."""
+    """What came in a device's name without its pinned certificate: it may come from any host."""
 
     connections: int = 0
     lines: int = 0

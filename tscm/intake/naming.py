@@ -52,7 +52,7 @@ class Naming(Service):
         self._periodic.startService()
 
     def stopService(self) -> "Deferred[None] | None":
-        """Fires when no look-up is under way."""
+        """Fires when no look-up is in progress."""
         super().stopService()
         self._senders.when_named = None
         return self._periodic.stopService()

@@ -161,7 +161,7 @@ class SenderTable:
         return () if route is None else (route,)
 
     def route_of(self, address: str) -> Route | None:
-        """Where lines from *address* go; None where nobody knows it."""
+        """Where lines from *address* go; None where it is unknown."""
         address = normal_address(address)
         if address in self._routes:
             return self._routes[address]

@@ -36,9 +36,9 @@ def bind_udp(
 
 def claim_udp(listener: str, address: HostPort, *, dual: bool = False) -> HostPort:
     """
-    See that nobody holds a UDP port that several sockets are to share; gives it, chosen where it is 0.
+    See that no process holds a UDP port that several sockets are to share; gives it, chosen where it is 0.
 
-    With SO_REUSEPORT the kernel lets every process of one user join, each then hears a part, and nobody
+    With SO_REUSEPORT the kernel lets every process of one user join, each then hears a part, and none
     says so.  Raises `ListenerUnavailable`.
     """
     with bind_udp(listener, address, dual=dual) as alone:

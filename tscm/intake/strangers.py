@@ -48,7 +48,7 @@ class Strangers:
 
     When the table is full, those not heard for a day make room; a stranger that finds none is
     counted in *uncounted_lines* alone, so that a flood of forged sources costs no memory and
-    pushes nobody out.
+    pushes no other out.
     """
 
     max_senders: int = 1024

@@ -68,7 +68,7 @@ def inherited(environ: MutableMapping[str, str], pid: int) -> tuple[Inherited, .
 @frozen
 class Notifier:
     """
-    Word to systemd; *address* is empty where nobody listens.
+    Word to systemd; *address* is empty where nothing listens.
     """
 
     _log: ClassVar[Logger] = Logger()

@@ -368,7 +368,7 @@ class SyslogStreams(Factory):
 
     def without_certificate(self, sender: str, certificate: str) -> bool:
         """
-        Whether a connection is refused for want of its device's certificate; then counted and told.
+        Whether a connection is refused for lack of its device's certificate; then counted and told.
         """
         senders = self.delivery.senders
         fault = senders.certificate_fault(sender, certificate)
@@ -416,7 +416,7 @@ class SyslogStreams(Factory):
             )
 
     def found_proxy(self, sender: str, headers: int) -> None:
-        """A load balancer puts the client's address in front: anybody could, so it is not used."""
+        """A load balancer puts the client's address in front: any client could, so it is not used."""
         self.proxy_headers += headers
         if self.proxy_headers == headers or self.proxy_headers % 100 == 0:
             self._log.warn(
@@ -487,7 +487,7 @@ class SyslogStreams(Factory):
 
 
 def _reason(reason: Failure) -> str:
-    """Why a hand-shake came to nothing, in a few words."""
+    """Why a handshake came to nothing, in a few words."""
     if isinstance(reason.value, SSL.Error):
         return handshake_fault(reason.value)
     return "closed before the hand-shake was finished"

@@ -24,7 +24,7 @@ from tscm.intake.figures import TlsFigures
 from tscm.settings.node import Listen
 
 HANDSHAKE_SECONDS = 20.0
-"""A peer that has not finished its hand-shake by then is closed."""
+"""A peer that has not finished its handshake by then is closed."""
 
 
 ANSWER_SECONDS = 3600.0
@@ -191,7 +191,7 @@ class ListeningTls(BoundedAnswers):
     """
     TLS for a side that never answers.
 
-    In TLS 1.3 the server sends session tickets behind the hand-shake.  A sender that only writes
+    In TLS 1.3 the server sends session tickets behind the handshake.  A sender that only writes
     never reads them, and the kernel of a peer that closes with bytes unread says reset, which
     throws away what waits in our socket.  So they are kept back until we say good-bye.
 
@@ -321,7 +321,7 @@ class TlsServer:
             return f"client certificate cannot be read: {type(error).__name__}"
 
     def _note_chain(self, connection: Any, _: Any, verdict: int, __: int, good: int) -> bool:
-        """OpenSSL's verdict on one certificate of the chain; kept until the hand-shake is over."""
+        """OpenSSL's verdict on one certificate of the chain; kept until the handshake is over."""
         if not good:
             before = self._chains.get(connection, Chain.GOOD)
             self._chains[connection] = before.with_another(Chain.of(verdict))
@@ -361,7 +361,7 @@ def _context_of(files: TlsFiles, note_chain: Callable[..., bool]) -> tuple[Any, 
     except (OSError, SSL.Error) as error:
         raise files.unusable(path, words_of(error)) from None
     if files.client != "off":
-        # Judged when the hand-shake is complete: a pinned certificate needs no chain.
+        # Judged when the handshake is complete: a pinned certificate needs no chain.
         context.set_verify(SSL.VERIFY_PEER, note_chain)
     return context, leaf.not_valid_after_utc.timestamp()
 
@@ -371,7 +371,7 @@ _NO_TLS = {"wrong version number", "http request", "https proxy request"}
 
 
 def handshake_fault(error: SSL.Error) -> str:
-    """Why a hand-shake failed; a peer that speaks no TLS at all is called that."""
+    """Why a handshake failed; a peer that speaks no TLS at all is called that."""
     words = words_of(error)
     if words in _NO_TLS:
         return f"the data is not TLS; the sender is probably set to plain TCP ({words})"

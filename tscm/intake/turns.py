@@ -1,5 +1,5 @@
 """
-How long one turn of the loop may read from stream connections: whoever is left over is read in the next.
+How long one turn of the loop may read from stream connections: those left over are read in the next.
 
 A turn reads every connection that has something.  Usually that is quick; a read of a stream that is made to be
 slow (a count for each octet) takes some milliseconds, and a hundred such connections would take
@@ -27,7 +27,7 @@ _SLOW_READ, _QUICK_READ = 0.003, 0.001
 @define(eq=False)
 class Turn:
     """
-    What the connections of all listeners have spent in the turn of the loop that is under way.
+    What the connections of all listeners have spent in the turn of the loop that is in progress.
 
     A pause between two reads is taken for the begin of another turn; where the time is used up there is
     none, and what is due at once is called before the next turn reads.

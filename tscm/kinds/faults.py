@@ -11,7 +11,7 @@ from tscm.risks import RiskFound
 
 class Unreachable(DeviceFault):
     """
-    Nothing was sent: no name, no route, nobody listening.
+    Nothing was sent: no name, no route, no listener.
     """
 
 

@@ -4,7 +4,7 @@ What the ledger remembers of listeners over restarts: a small file beside the da
 A listener's counts begin with its process; those of a log begin with the log.  The book adds the
 processes up, and at each start holds what it last noted of every log against the log itself: after a
 clean stop the two are equal, and after an unclean one the difference is what was stored in the last
-seconds, whose listener nobody can tell any more.  Pure, save for two functions at the end.
+seconds, whose listener is not known any more.  Pure, save for two functions at the end.
 """
 
 import contextlib

@@ -19,7 +19,7 @@ class Gap:
     """
     An unclean stop: what came in between *after* (the last note) and *before* (the next start) is
     known as far as it was stored.  *lines* were found on the logs beyond the note; *lost* were
-    noted as stored, and a power cut or somebody's hand took them.
+    noted as stored, and a power cut or a deletion took them.
 
     *clean*: the stop was a clean one, and the logs are not as they were then all the same.
     """
@@ -64,7 +64,7 @@ class ReaderBalance:
     """
     One reader of a log: *difference* = stored - sent - skipped - expired - waiting, in lines.
 
-    *user* is who uses it, None where nobody does (an orphan) or where that is not known.
+    *user* is who uses it, None where it is unused or where that is not known.
     """
 
     user: str | None = None
@@ -97,7 +97,7 @@ class DeviceBalance:
 
 @frozen(kw_only=True)
 class BookBalance:
-    """All starts together; *gaps* are the bounds of what nobody can know."""
+    """All starts together; *gaps* are the bounds of what cannot be known."""
 
     began_at: float = 0.0
     starts: int = 0

@@ -72,7 +72,7 @@ class LedgerKeeper(MultiService):
     _strangers_seen: dict[str, int] = field(factory=dict, init=False)
     """Lines by unknown sender in this process, also of those that are known or forgotten by now."""
     _writing: Deferred[None] | None = field(default=None, init=False)
-    """Fires when the note under way has been written, or refused."""
+    """Fires when the note in progress has been written, or refused."""
     _kernel_before: dict[str, int] = field(factory=dict, init=False)
     """The kernel's drops that the book knew already of sockets that systemd held meanwhile."""
 
@@ -133,13 +133,13 @@ class LedgerKeeper(MultiService):
             self._book = self._book.found(name, stored, lost)
 
     def forget_log(self, name: str) -> None:
-        """A log was deleted on purpose: one of the same name begins anew."""
+        """A log was deleted on purpose: one of the same name begins again."""
         self._book = self._book.without_log(name)
 
     async def rename_log(self, name: str, to: str) -> None:
         """A log is called *to* now; fires when that is on the disk, or told as a fault."""
         self._book = self._book.renamed(name, to)
-        if self._writing is not None:  # the note under way has the old name
+        if self._writing is not None:  # the note in progress has the old name
             await _uncancelled(self._writing)
         await self._note()
 
@@ -166,7 +166,7 @@ class LedgerKeeper(MultiService):
     async def _stop(self) -> None:
         begun = bool(self.running)
         await maybeDeferred(super().stopService)
-        if self._writing is not None:  # or the note under way would come to lie over the last one
+        if self._writing is not None:  # or the note in progress would come to lie over the last one
             await self._writing
         if begun and self._read_again():
             self._write(evolve(self.book(), clean=True))

@@ -103,7 +103,7 @@ class AuditForward(Service):
         self._carrying.startService()
 
     def stopService(self) -> Deferred[Any]:
-        """Fires when nothing is under way."""
+        """Fires when nothing is in progress."""
         super().stopService()
         services = [self._carrying, *self._targets.values()]
         ended = DeferredList(

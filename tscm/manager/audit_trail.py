@@ -48,7 +48,7 @@ class AuditTrail:
         self._forward.write(entry)
 
     def keep_scheduled(self, outcome: UpdateOutcome) -> None:
-        """A scheduled update, which nobody called for."""
+        """A scheduled update, which no user called for."""
         self.keep(
             AuditEntry(
                 at=wall_seconds(self._clock),

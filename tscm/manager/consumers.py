@@ -38,7 +38,7 @@ class DeviceConsumers:
 
     What becomes of a reader whose target or service is taken away is the device's setting
     `backlog`: kept, it waits where it stands, as an orphan, for its target to come back or for
-    somebody to drop it; dropped, what waited for it is passed.  The lines stay in the log.
+    an operator to drop it; dropped, what waited for it is passed.  The lines stay in the log.
     """
 
     _log: ClassVar[Logger] = Logger()
@@ -50,7 +50,7 @@ class DeviceConsumers:
     _ending: set[Deferred[Any]] = field(factory=set, init=False)
     """What was stopped and still confirms what was on its way."""
     _left: set[str] = field(factory=set, init=False)
-    """Readers that were stopped: to be dropped, or kept, where nobody wants them any more."""
+    """Readers that were stopped: to be dropped, or kept, where they are not wanted any more."""
     _moved: set[str] = field(factory=set, init=False)
     """Readers whose target is at another place now."""
     _again: IDelayedCall | None = field(default=None, init=False)
@@ -113,7 +113,7 @@ class DeviceConsumers:
         DeferredList(list(self._ending)).addCallback(lambda _: self._go_on())
 
     def stop(self) -> Deferred[Any]:
-        """Fires when nothing of the device is under way."""
+        """Fires when nothing of the device is in progress."""
         self._over = True
         self._stop_trying()
         running, self._running = self._running, {}
@@ -151,7 +151,7 @@ class DeviceConsumers:
 
     @property
     def rejected_counts(self) -> dict[str, int]:
-        """Batches that were refused for good, by the name of the reader that they came from."""
+        """Batches that were rejected, by the name of the reader that they came from."""
         kept = 0 if self.upload is None else self.upload.rejected_count
         return {UPLOAD: kept} if kept else {}
 
@@ -172,7 +172,7 @@ class DeviceConsumers:
 
     def _go_on(self) -> None:
         """
-        Drop what nobody wants, begin what is wanted; again in a while where the disk refuses.
+        Drop what is not wanted, begin what is wanted; again in a while where the disk refuses.
         """
         if self._over or self._ending:  # a later change waits for what it stopped itself
             return

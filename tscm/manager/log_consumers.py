@@ -89,7 +89,7 @@ def _make_uploader(means: Means, settings: DeviceSettings, name: str) -> UploadS
     return UploadService(
         means.reactor,
         means.slow,
-        # Whoever drops backlogs does not want the log from its beginning either.
+        # A device that drops backlogs does not need the log from its beginning either.
         means.spool.reader(device, name, at_end=settings.backlog == DROP),
         receiver,
         means.layout.device_log(device) / ".spool" / "upload",

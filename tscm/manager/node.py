@@ -109,7 +109,7 @@ class Manager:
     judged: "dict[str, Stamped]" = field(factory=dict)
     """How each device stood when a row of it was last judged."""
     judging: SharedTable = field(factory=SharedTable)
-    """The lists by which lines are judged that somebody follows."""
+    """The lists by which followed lines are judged."""
 
 
 @frozen(kw_only=True)

@@ -121,7 +121,7 @@ def _sync(folder: Path) -> None:
 
 
 def read_renaming(layout: Layout) -> Renaming | None:
-    """What is under way; None where nothing is, or the note says nothing sensible."""
+    """What is in progress; None where nothing is, or the note says nothing sensible."""
     try:
         kept = json.loads(read_regular(layout.renaming, _MOST_BYTES))
         return Renaming(values.nickname(kept["name"]), values.nickname(kept["to"]))
@@ -143,7 +143,7 @@ def rename_stored(layout: Layout, one: Renaming, store: Store) -> None:
     names = device_names(layout)
     if one.to in names:
         layout.device_file(one.name).unlink(missing_ok=True)
-    elif one.name in names:  # else somebody removed it meanwhile
+    elif one.name in names:  # otherwise another user removed it meanwhile
         prepare_renamed(layout, one.name, one.to)
         move_settings(layout, one)
     rename_log(layout.ledger, one.name, one.to)

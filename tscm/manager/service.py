@@ -487,7 +487,7 @@ class NodeService(Service):
 
     async def _stop(self) -> None:
         """
-        Whoever waits for others ends first, all at once; then intake, and last what keeps its lines.
+        What waits for others ends first, all at once; then intake, and last what keeps its lines.
 
         Lines come in meanwhile, and are stored: they wait for their readers until the next start.
         """
@@ -518,7 +518,7 @@ class NodeService(Service):
         )
         await self._endings.end("slow threads", self.slow.stopService)
         await self._endings.end("intake", self.intake.stopService)
-        # What somebody did to the files belongs into the last note, not to the next start.
+        # What other processes did to the files belongs into the last note, not to the next start.
         await self._endings.end("check of live logs", self.spool.look_at_files)
         await self._endings.end("ledger", self.bookkeeper.stopService)
         await self._endings.end("audit for the SIEM", self.audit_forward.stopService)
@@ -599,7 +599,7 @@ class NodeService(Service):
             await self._endings.end(f"readers of {name}", rooms.stop)
             if rooms.settings.backlog == DROP:
                 self.spool.forget_device(name)
-            else:  # whoever adds it again goes on where its readers stand
+            else:  # a device that is added again goes on where its readers stand
                 self.spool.drop_reader(name, EVENTS)
                 self.spool.close_device(name)
         finally:

@@ -1,7 +1,7 @@
 """
 The manager's figures as Prometheus's families: names, types and labels.
 
-Pure: from figures to families, one at a time, so that whoever writes them out may pause between two.
+Pure: from figures to families, one at a time, so that the writer may pause between two.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -2,7 +2,7 @@
 To be watched: `/metrics` for Prometheus and `/healthz`, over HTTP, or HTTPS where the settings say so.
 
 Everything is made from the rooms' figures when it is asked for; nothing is counted twice and nothing
-costs when nobody asks.  It is made in slices: with hundreds of devices it is work for many
+costs without a request.  It is made in slices: with hundreds of devices it is work for many
 milliseconds, and lines must not wait for it.
 """
 

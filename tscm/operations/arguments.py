@@ -25,7 +25,7 @@ class Device:
 
 @frozen(kw_only=True)
 class RenamedDevice:
-    """A device, and the nickname that it shall have."""
+    """A device, and the nickname that it is to have."""
 
     name: str
     to: str
@@ -47,7 +47,7 @@ class NewDevice:
 
 @frozen(kw_only=True)
 class Prospect:
-    """A device that is to be added or changed, and the management address that it shall have, once that is known."""
+    """A device that is to be added or changed, and the management address that it is to have, once that is known."""
 
     name: str
     address: str | None = None

@@ -24,7 +24,7 @@ _LEFT_OUT = ("name",)
 
 
 def discard(_: AuditEntry) -> None:
-    """An audit that nobody keeps."""
+    """An audit that is not kept."""
 
 
 def audited_arguments(args: Any, noted: Mapping[str, Any]) -> Json:

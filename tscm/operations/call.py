@@ -33,7 +33,7 @@ PORTAL = Actor(name="portal")
 
 
 def quiet(_: Progress) -> None:
-    """A report that nobody reads."""
+    """A report without a reader."""
 
 
 def at_once() -> None:
@@ -41,7 +41,7 @@ def at_once() -> None:
 
 
 def silent(_: str) -> None:
-    """A wait that nobody is told of."""
+    """A wait that is not reported."""
 
 
 @define(eq=False)
@@ -50,7 +50,7 @@ class Call:
     Given to each handler.
 
     `wait` says for what the call waits; `begin` is called when its turn has come, and raises
-    `Withdrawn` where nobody wants it any more: then nothing of it may be done.
+    `Withdrawn` where the client is gone: then nothing of it may be done.
     """
 
     actor: Actor

@@ -92,7 +92,7 @@ class Calls:
             job.device = job.device or call.noted.pop("device", None)
             self.node.jobs.end(job, sentence, good=error is None)
             if job.attached and not operation.changes:
-                self.node.jobs.forget(job)  # who asked has the answer, and nobody else wants it
+                self.node.jobs.forget(job)  # who asked has the answer, and no other client wants it
             if operation.changes:
                 self._audit(
                     AuditEntry(

@@ -1,7 +1,7 @@
 """
 Long calls as jobs: who asked for what, whether it waits or runs, and how it ended.
 
-Lives in the reactor thread.  Ended jobs are kept for a while for whoever looks.
+Lives in the reactor thread.  Ended jobs are kept for a while for display.
 """
 
 from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ class JobUnknown(TscmError):
 @define(eq=False)
 class JobBegun(TscmError):
     """
-    A job is under way or over, so that it cannot be withdrawn.
+    A job is in progress or over, so that it cannot be withdrawn.
     """
 
     number: int
@@ -77,7 +77,7 @@ class Job:
     device: str | None
     actor: Actor
     attached: bool
-    """Somebody waits for its answer; when they go away before it has begun, it is withdrawn."""
+    """A client waits for its answer; when it goes away before it has begun, it is withdrawn."""
     asked_at: float
     state: JobState = JobState.QUEUED
     waits_for: str | None = None
@@ -125,7 +125,7 @@ class Job:
 @define(eq=False)
 class Jobs:
     """
-    The jobs of this manager since its start: all that are under way, and the last that ended.
+    The jobs of this manager since its start: all that are in progress, and the last that ended.
     """
 
     _clock: Any
@@ -146,7 +146,7 @@ class Jobs:
             job.moved(JobState.QUEUED)
 
     def begin(self, job: Job) -> None:
-        """The job's turn has come.  Raises `Withdrawn` where nobody wants it any more."""
+        """The job's turn has come.  Raises `Withdrawn` where its client is gone."""
         if job.state is JobState.WITHDRAWN:
             raise Withdrawn(job.operation, job.device)
         if job.state is JobState.QUEUED:
@@ -180,7 +180,7 @@ class Jobs:
             self.withdraw(job.number)
 
     def forget(self, job: Job) -> None:
-        """A job that has ended and that nobody will ask about."""
+        """A job that has ended and that will not be asked about."""
         self._jobs.pop(job.number, None)
 
     def job(self, number: int) -> Job:

@@ -1,5 +1,5 @@
 """
-The row of a device in `tsadmin status`, judged anew only when something of the device changes.
+The row of a device in `tsadmin status`, judged again only when something of the device changes.
 
 That is when the stamps of its parts differ, or when time alone says otherwise.  What each line changes (ages,
 backlogs, whether the counts balance) is read for each row.

@@ -13,7 +13,7 @@ from tscm.state import DeviceState, ManagerState
 
 
 def device_state(node: Node, name: str, *, anew: bool = False) -> DeviceState:
-    """The state of a device that is in force; *anew*: the database is read whatever is known."""
+    """The state of a device that is in force; *again*: the database is read whatever is known."""
     manager = parts(node)
     device = manager.devices[name]
     log, intake = manager.spool.figures(name), manager.intake.device_figures(name)

@@ -25,7 +25,7 @@ def outlive_stray_signals(reactor: Any, *more: signal.Signals) -> None:
     """
     Let no signal of `STRAY`, of SIGUSR1 and SIGUSR2 or of *more* end the process; one that comes is logged.
 
-    Where somebody else has asked for a signal it stays his: with a log file of twistd's, SIGUSR1 rotates it,
+    A signal that another part handles stays with it: with a log file of twistd's, SIGUSR1 rotates it,
     which twistd sets up after the services were made; so those two wait until the reactor runs.
     """
     times: Counter[int] = Counter()
@@ -51,7 +51,7 @@ def outlive_stray_signals(reactor: Any, *more: signal.Signals) -> None:
 
 def stop_once(reactor: Any) -> None:
     """
-    Let only the first SIGTERM or SIGINT reach *reactor*: a stop that is under way goes on.
+    Let only the first SIGTERM or SIGINT reach *reactor*: a stop that is in progress goes on.
 
     Twisted's handlers log `ReactorNotRunning` for every further one.
     """

@@ -150,7 +150,7 @@ def standing(entries: Iterable[HandEntry], device: str, now: float) -> tuple[Han
 
 
 def expired(entries: Iterable[HandEntry], now: float) -> list[HandEntry]:
-    """Those whose time is up and that nobody has ended yet."""
+    """Those whose time is up and that have not been ended yet."""
     return [one for one in entries if one.ended_at is None and not one.stands(now)]
 
 

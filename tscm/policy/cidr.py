@@ -40,7 +40,7 @@ class CidrSet:
 
     @classmethod
     def of_texts(cls, texts: Iterable[str]) -> Self:
-        """Read and merge; `ValueError` at the first that is no CIDR."""
+        """Read and merge; `ValueError` at the first that is not a CIDR."""
         return cls.of(Entries.of(texts))
 
     @classmethod

@@ -246,7 +246,7 @@ class Collector:
                 self.add_text(word)
 
     def add_text(self, text: str) -> None:
-        """One entry as text; what is no CIDR is refused and counted."""
+        """One entry as text; what is not a CIDR is refused and counted."""
         address, slash, tail = text.partition("/")
         length = _V4_LENGTHS.get(tail) if slash else _V4_BITS
         if length is not None:

@@ -1,8 +1,8 @@
 """
 An address of documentation space that no list has: what a test of the chain blocks for a moment.
 
-Pure.  Nobody is reached at these addresses and no router carries them (RFC 5737), so that a block of
-one hurts nobody.
+Pure.  No host is reached at these addresses and no router carries them (RFC 5737), so that a block of
+one harms no traffic.
 """
 
 from ipaddress import IPv4Address, IPv4Network
@@ -12,7 +12,7 @@ from tscm.policy.cidr import CidrSet
 
 PLACEHOLDER = Cidr("192.0.2.1/32")
 """
-Stands for an empty list on a device (RFC 5737: nobody's address).
+Stands for an empty list on a device (RFC 5737: an address that no host has).
 """
 
 PREFIXES = (Cidr("203.0.113.0/24"), Cidr("198.51.100.0/24"), Cidr("192.0.2.0/24"))

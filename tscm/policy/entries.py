@@ -58,7 +58,7 @@ class Entries:
     @classmethod
     def of(cls, texts: Iterable[str]) -> Self:
         """
-        From texts, in the canonical spelling or not; `ValueError` at the first that is no CIDR.
+        From texts, in the canonical spelling or not; `ValueError` at the first that is not a CIDR.
         """
         v4: list[bytes] = []
         v4_lengths = bytearray()

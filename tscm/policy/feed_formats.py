@@ -1,7 +1,7 @@
 """
 Published lists that are no zones: text to entries, by format.  Pure.
 
-A feed is taken whole or not at all: what is no list of networks (a page of HTML, half a file whose end
+A feed is taken whole or not at all: what is not a list of networks (a page of HTML, half a file whose end
 says how much there should be) raises `FeedDamaged`; single entries that are no CIDR are
 counted and left out as everywhere.
 

@@ -245,7 +245,7 @@ def stale(
 
     *changed_at* are the times at which its content was seen to change, in order.  Its usual interval
     is the median between two changes; with fewer than *least* changes nothing is usual yet.
-    Changes within half an hour of each other, as somebody's edits in one sitting, count as one.
+    Changes within half an hour of each other, as a user's edits in one sitting, count as one.
     """
     changes: list[float] = []
     for at in changed_at:

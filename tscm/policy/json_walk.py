@@ -68,7 +68,7 @@ class JsonWalk:
     """Is there anything at the first step?"""
     _values: int = field(default=0, init=False)
     _record: int = field(init=False)
-    """Steps that are left where a record begins; -1 where nobody asks for records."""
+    """Steps that are left where a record begins; -1 where no records are asked for."""
 
     def __attrs_post_init__(self) -> None:
         behind = steps_in_record(self.steps)

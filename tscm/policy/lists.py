@@ -1,5 +1,5 @@
 """
-A list as it was fetched, before anyone judged it.
+A list as it was fetched, before the guard judges it.
 """
 
 from attrs import frozen

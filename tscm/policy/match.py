@@ -111,7 +111,7 @@ class Matcher:
         return self._named(self.v6.find(high, low), self.v6_offsets, self.v4_counts)
 
     def find(self, addresses: "Sequence[str] | Asked") -> Matches:
-        """Addresses of either family as text; what is no address is under no entry."""
+        """Addresses of either family as text; what is not an address is under no entry."""
         asked = addresses if isinstance(addresses, Asked) else Asked.of(addresses)
         lists = np.full(asked.count, -1, np.int64)
         rows = np.full(asked.count, -1, np.int64)
@@ -164,7 +164,7 @@ class Asked:
 
     @classmethod
     def of(cls, addresses: Sequence[str]) -> Self:
-        """From text; what is no address has no place."""
+        """From text; what is not an address has no place."""
         short, packed_short = _packed(addresses, AF_INET)
         long, packed_long = (
             ([], b"") if len(short) == len(addresses) else _packed(addresses, AF_INET6)

@@ -26,7 +26,7 @@ def read_name(message: bytes, at: int) -> tuple[bytes, int]:
     """
     The name at *at*, uncompressed and in lower case, as on the wire; and where the next thing begins.
 
-    For single names: whoever reads the names of many records asks `Names`.
+    For single names: code that reads the names of many records uses `Names`.
     """
     labels, octets, lowest, end, hops = [], 0, at, -1, 0
     try:

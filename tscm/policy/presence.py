@@ -74,7 +74,7 @@ class Held:
         return cls(short, lengths, spans.keys(high, low), long)  # type: ignore[arg-type]  # words, by their place
 
     def without(self, addresses: AbstractSet[bytes]) -> set[bytes]:
-        """Those of *addresses*, as text, that are not in the set; what is no address is not."""
+        """Those of *addresses*, as text, that are not in the set; what is not an address is not."""
         found: set[bytes] = set(addresses)
         for family, starts, lengths in (
             (AF_INET, self.v4, self.v4_lengths),

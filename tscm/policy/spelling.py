@@ -47,9 +47,9 @@ def parse_cidr(text: str) -> tuple[bytes, int]:
 
 
 def _cause(text: str) -> str:
-    """Why *text* is no CIDR."""
+    """Why *text* is not a CIDR."""
     shown = repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
-    if len(text) > _LOOKED_AT:  # looking closer would cost as much as somebody else likes
+    if len(text) > _LOOKED_AT:  # looking closer would cost as much as the sender likes
         return f"{shown} is too long for a CIDR"
     address, slash, length = text.partition("/")
     if not text.strip():

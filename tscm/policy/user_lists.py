@@ -261,7 +261,7 @@ def read_network(text: str, *, wide: bool = False) -> tuple[str, bytes, bytes]:
     """
     A CIDR, an address or a range `A-B`: its one spelling, and both ends.  Raises `EntryFaulty`.
 
-    A length that does not fit the address is refused: whoever types it may have mistyped either.
+    A length that does not fit the address is refused: either may be mistyped.
     """
     start, dash, end = text.partition("-")
     if dash:

@@ -16,7 +16,7 @@ from tscm.policy.lists import PolicyList
 from tscm.policy.standing import Finding, Some, Standing
 
 SHOWN = 20
-"""More entries than this are counted, not named: somebody may ask about 0.0.0.0/0."""
+"""More entries than this are counted, not named: the question may be about 0.0.0.0/0."""
 
 
 @frozen(kw_only=True, eq=False)
@@ -33,7 +33,7 @@ class ListView:
     off: str = ""
     """Why nothing of the policy is to be in force, for people; empty where it is."""
     unchecked: bool = False
-    """Part of what the device held may be gone since, and nobody looked yet."""
+    """Part of what the device held may be gone since; not checked yet."""
 
 
 def why(asked: str, views: Sequence[ListView]) -> tuple[Standing, ...]:
@@ -82,7 +82,7 @@ def left_out(view: ListView, asked: str | None = None) -> Guarded:
     """
     The published list with every entry that the guard leaves out, and why.
 
-    With *asked* only of what shares an address with it, and `ValueError` if that is no CIDR; then
+    With *asked* only of what shares an address with it, and `ValueError` if that is not a CIDR; then
     also without what is no network at all.
     """
     published = view.published
@@ -93,7 +93,7 @@ def left_out(view: ListView, asked: str | None = None) -> Guarded:
 
 
 def meeting(entries: Entries, asked: str) -> Entries:
-    """The rows that share an address with *asked*; `ValueError` if that is no CIDR."""
+    """The rows that share an address with *asked*; `ValueError` if that is not a CIDR."""
     return entries.take(overlapping(entries, CidrSet.of_texts((asked,))))
 
 

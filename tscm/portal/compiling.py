@@ -75,7 +75,7 @@ def compiled(
 
 
 def why_held(policy: str, block: Shrink, allow: Shrink) -> str:
-    """Why the lists are not published until someone confirms; empty where they may be."""
+    """Why the lists are not published until an operator confirms; empty where they may be."""
     if not block.after:
         if not block.before:
             return (

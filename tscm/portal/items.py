@@ -163,7 +163,7 @@ def key_name(target: str, url: str, *, shipped: bool) -> str:
     """
     The file in `feed-keys` with the key that a target shows to the server of *url*.
 
-    The URL of a target that operators made may be changed by whoever may change targets, and the key must not go
+    The URL of a target that operators made may be changed by users who may change targets, and the key must not go
     elsewhere by that: its file is named after the server too, `TARGET@HOST`, and `TARGET@HOST:PORT` where the port
     is not 443.
     """
@@ -293,7 +293,7 @@ def _shown_url(url: str) -> str:
 
 
 def with_queries(content: Mapping[str, Any], present: Target | None) -> dict[str, Any]:
-    """*content* as somebody was shown it and hands it back, with the queries of the target's *present* URLs."""
+    """*content* as a user was shown it and sends it back, with the queries of the target's *present* URLs."""
     known = {_shown_url(one.url): one.url for one in (() if present is None else present.feeds)}
     return _with_urls(content, lambda url: known.get(url, url))
 

@@ -1,7 +1,7 @@
 """
 What leaves a published list by time alone, also while a change of its policy waits for confirmation.  Pure.
 
-A change that waits must not keep an entry in force beyond its end: a permit for a day would last until somebody
+A change that waits must not keep an entry in force beyond its end: a permit for a day would last until an operator
 looked.  What the list was made of is no longer known then, so it is noted with the list when it is published.
 """
 

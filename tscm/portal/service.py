@@ -37,7 +37,7 @@ _LIMITS = Limits(idle_seconds=20.0, whole_seconds=60.0)
 _END_SECONDS = 3600.0
 """An entry that ends later than this is looked at again before."""
 LOOK_SECONDS = 30.0
-"""Between two looks that nobody asked for: feeds that are due, entries that expired."""
+"""Between two scheduled looks: feeds that are due, entries that expired."""
 
 
 @define(eq=False)
@@ -45,7 +45,7 @@ class PolicyPublisher(Service):
     """
     Looks at once when it is told of a change, and every half a minute; one look at a time, in a thread.
 
-    *told* takes the names of lists that were published anew.
+    *told* takes the names of lists that were published again.
     """
 
     _log: ClassVar[Logger] = Logger()

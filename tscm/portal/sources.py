@@ -2,7 +2,7 @@
 What targets and user lists hold now: what was fetched last, and the last good content otherwise.
 
 Blocking.  Looking and fetching are apart, so that a publisher that is slow delays no edit of a list.  Where a feed fails, or gives what its bounds forbid, its target keeps what it
-had, over restarts too; each feed's publisher is asked as seldom as it wants, whoever asks.
+had, over restarts too; each feed's publisher is asked as seldom as it wants, however many ask.
 """
 
 import hashlib

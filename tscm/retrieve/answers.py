@@ -27,7 +27,7 @@ from tscm.retrieve.content import FeedFault
 _LEVEL = 1
 _META_BYTES = 1 << 16
 _FORGET_SECONDS = 30 * 86400.0
-"""An answer that nobody renewed for so long belongs to a feed that is gone."""
+"""An answer that was not renewed for so long belongs to a feed that is gone."""
 _LOOK_SECONDS = 0.1
 
 
@@ -60,7 +60,7 @@ class Answer:
     waits: bool = False
 
     def may_be_asked(self, now: float) -> bool:
-        """Is the least interval over?  A clock that was set back keeps nobody waiting."""
+        """Is the least interval over?  A clock that was set back delays no fetch."""
         return not self.asked_at <= now < self.not_before
 
 
@@ -77,7 +77,7 @@ class Answers:
         """
         Hold *key* against every other thread and process; raises `FeedFault` when no time is *left*.
 
-        Where the folder cannot be written, nobody is kept out.
+        Where the folder cannot be written, no fetch is delayed.
         """
         handle = self._lock(key)
         if handle is None:
@@ -101,7 +101,7 @@ class Answers:
         return None
 
     def known(self, key: str) -> Answer:
-        """What is kept of *key*; an empty answer where nothing is, or where it lies damaged."""
+        """What is kept of *key*; an empty answer where nothing is, or where it is damaged."""
         if self.folder is None:
             return Answer()
         try:

@@ -32,9 +32,9 @@ class FeedSource:
     key_setting: str = "secret_file"
     """What a fault says is to be checked."""
     permitted: PermittedServers | None = None
-    """Servers that may be asked, where whoever named the URL may not have them all asked."""
+    """Servers that may be asked, where the user who named the URL may not have them all asked."""
     least_interval: float = 0.0
-    """Seconds between two questions, whoever asks."""
+    """Seconds between two questions, of all devices together."""
     limits: Limits = field(factory=Limits)
 
     @property

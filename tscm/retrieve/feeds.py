@@ -28,7 +28,7 @@ from tscm.settings.layout import Layout
 
 _PIECE = 1 << 16
 _READING = 1
-"""To be counted up when a format is read otherwise than before: lists are then read anew."""
+"""To be counted up when a format is read otherwise than before: lists are then read again."""
 """Of the processor, for reading what was fetched: a list at all limits takes a tenth of it."""
 
 

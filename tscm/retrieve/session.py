@@ -60,7 +60,7 @@ class Session:
         return self.clock() >= self._deadline
 
     def reopen(self) -> None:
-        """A new connection instead of the one there is, which may still bring what nobody wants."""
+        """A new connection instead of the one there is, which may still bring an unwanted answer."""
         received = 0
         if self._stream is not None:
             received = self._stream.received

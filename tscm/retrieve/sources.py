@@ -110,7 +110,7 @@ def fetch_list(
     """
     The list as it is published now, or None when it is unchanged since *known*.
 
-    A feed is asked for at most once in its least interval, whoever asks; *answers* has what it gave last.
+    A feed is asked for at most once in its least interval, however many ask; *answers* has what it gave last.
     An empty list is given as such where its zone exists: whether that is right is the caller's to
     say.  Raises `ListUnavailable` when no server gives one.
     """

@@ -38,7 +38,7 @@ class Unanswered(Exception):
     A server that cannot be talked to; the text says in words what it did.
 
     *middlebox* marks what an application-layer gateway in the way looks like, *begun* that part of
-    a message had come, *stopped* that we hung up because the manager stops.
+    a message had come, *stopped* that we closed the connection because the manager stops.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Unanswered(Exception):
 
     @classmethod
     def by_stop(cls) -> "Unanswered":
-        """We hung up because the manager stops."""
+        """The manager stops, so it closed the connection."""
         return cls("it was interrupted because the manager is stopping", begun=True, stopped=True)
 
 

@@ -99,7 +99,7 @@ def read_web(
                     content = _taken(answer, limits.max_bytes, left)
                     if (
                         cut.stopped
-                    ):  # we hung up ourselves, and that may look like the end of a body
+                    ):  # this side closed the connection, which may look like the end of a body
                         raise _stopped()
                     marks = _validators(answer, validators if content is None else {})
                     via_text = " ".join(via)
@@ -209,5 +209,5 @@ def _in_time(pieces: Iterable[bytes], left: Callable[[], float]) -> Iterator[byt
         if left() <= 0:
             raise _late()
         yield piece
-    if left() <= 0:  # we hung up ourselves, and that may look like the end of a body
+    if left() <= 0:  # this side closed the connection, which may look like the end of a body
         raise _late()

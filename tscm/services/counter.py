@@ -1,5 +1,5 @@
 """
-Counts that anyone may look at.
+Counts that any part may read.
 
 A count is a plain integer in a dictionary: raising one costs nothing that a listener would
 notice, and the Prometheus view is made from them when it is asked for.

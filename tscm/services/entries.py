@@ -3,7 +3,7 @@ Device entries of the embedded services: a TOML file each, `entries/NICKNAME.tom
 
 An entry registers an address with the policy service and a device ID with the log service.  The
 device key is handed out once, when the entry is made: what is kept is its SHA-256, which is enough
-to know it again and useless to whoever reads the file.  A key written by hand as `device_key`
+to know it again and useless to a reader of the file.  A key written by hand as `device_key`
 is taken too.
 """
 
@@ -110,7 +110,7 @@ class PortalEntry:
     One device as the embedded services know it.
 
     Just one of *address* (IP type static) and *domain* (dynamic: looked up) is set.
-    *device_key* is there only in what `add_entry` gives, or where somebody wrote it by hand.
+    *device_key* is there only in what `add_entry` gives, or where it was written by hand.
     """
 
     nickname: str = setting(values.nickname, doc="Nickname; the file's name")
@@ -366,7 +366,7 @@ def entries(portal: Path) -> list[PortalEntry]:
 
 def read_entries(portal: Path) -> tuple[list[PortalEntry], list[TscmError]]:
     """
-    All entries that are right, and what is wrong with the others: one bad file stops nobody else.
+    All entries that are right, and what is wrong with the others: one bad file affects no other entry.
     """
     found: list[PortalEntry] = []
     faults: list[TscmError] = []

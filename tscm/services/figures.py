@@ -53,7 +53,7 @@ class PullFigures:
     """
     How a device's lists are served, and who has which generation of them.
 
-    *since* is when its pulls began to be counted: nobody can be late before that.
+    *since* is when its pulls began to be counted: no device can be late before that.
     """
 
     interval_seconds: float = 3600.0
@@ -61,7 +61,7 @@ class PullFigures:
     served_at: tuple[str, ...] = ()
     """Where the listener is; empty where there is none."""
     fault: str = ""
-    """Why nobody is served what is published now."""
+    """Why no device is served what is published now."""
     generation: int | None = None
     """Of what is published."""
     generation_at: float | None = None

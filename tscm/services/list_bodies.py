@@ -63,7 +63,7 @@ class Bodies:
         return held.content
 
     def give_back(self, key: str) -> None:
-        """It is sent, or nobody takes it any more."""
+        """It is sent, or its client is gone."""
         held = self._held.get(key)
         if held is not None:
             held.users -= 1

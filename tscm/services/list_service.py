@@ -66,7 +66,7 @@ BOUNDS = HttpBounds(
     connections=512, connections_per_address=128, taken_seconds=300.0, head_bytes=16384
 )
 LOOK_SECONDS = 1.0
-"""For so long nobody looks again at what is published for a device."""
+"""Minimum interval between two looks at what is published for a device."""
 ROUND_SECONDS = 3.0
 """Between two looks at all devices, and between two writes of who pulled."""
 _LATER = 503
@@ -84,7 +84,7 @@ class Shown:
     signature: tuple[int, int, int] | None = None
     looked_at: float | None = None
     looking: list[Deferred[None]] | None = None
-    """Who waits for the look that is under way; None where none is."""
+    """Who waits for the look that is in progress; None where none is."""
     fault: str = ""
     refused: Counter[str] = field(factory=Counter)
 
@@ -288,7 +288,7 @@ class ListService(Service):
         return [one for one, flag in zip(devices, flags, strict=True) if flag or one.fault]
 
     async def look(self, one: Shown) -> None:
-        """Take up what is published for a device by now, unless somebody just looked."""
+        """Take up what is published for a device by now, unless that was just done."""
         if one.looking is not None:
             if one.publication is None:
                 waiting: Deferred[None] = Deferred()
@@ -350,7 +350,7 @@ class ListService(Service):
             request.requestHeaders.getRawHeaders(b"authorization", [None])[0],
         )
         if refusal is not None or shown is None or asked is None:
-            if asked is not None:  # what is no path of a list at all is nobody's URL
+            if asked is not None:  # what is no path of a list at all is no device's URL
                 self._note_stranger(peer, refusal or NOT_FOUND)
             self._refuse(request, shown, refusal or NOT_FOUND)
             return

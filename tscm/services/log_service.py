@@ -77,7 +77,7 @@ class LogService(Service):
     _ports: list[IListeningPort] = field(factory=list, init=False)
     _uploads: dict[str, DeviceUploads] = field(factory=dict, init=False)
     _coming: int = field(default=0, init=False)
-    """Bytes that the uploads under way may still bring."""
+    """Bytes that the uploads in progress may still bring."""
     _retaining: PeriodicService = field(init=False)
     _short: str | None = field(default=None, init=False)
     """Why no upload is taken now."""

@@ -69,7 +69,7 @@ class Looker(Generic[T]):
             self._log.failure("stopped checking {label}", result, label=self.label)
 
     def when_idle(self) -> Deferred[None]:
-        """Fires when no look is under way."""
+        """Fires when no look is in progress."""
         idle: Deferred[None] = Deferred()
         if self._looking is None:
             idle.callback(None)

@@ -1,7 +1,7 @@
 """
 NOTIFY (RFC 1996) to managers that ask for it: the entry's list has changed.
 
-A message goes to the addresses that an entry registers and to no others, so that nobody is made to send to a third.
+A message goes to the addresses that an entry registers and to no others, so that an entry cannot make it send to a third.
 It is repeated until it is confirmed, or given up: a manager that heard nothing looks at its next run.
 """
 

@@ -109,7 +109,7 @@ class PolicyConnection(Int16StringReceiver, TimeoutMixin):
     _service: Answerer
     place: Place
     answering: bool = field(default=False, init=False)
-    """Whether a question has come whole and its answer is under way."""
+    """Whether a question has come whole and its answer is in progress."""
     gone: Deferred[None] = field(factory=Deferred, init=False)
 
     def connectionMade(self) -> None:

@@ -2,7 +2,7 @@
 What is published for a firewall, as it lies on the disk: whole or as it was before.
 
 A folder a device.  Bodies are named by what they hold, and `current.json`, which is replaced last, names those that
-belong together: whoever reads at any moment finds one publication and all of its files.  Bodies are compressed here
+belong together: a reader at any moment finds one publication and all of its files.  Bodies are compressed here
 and not where they are served.
 """
 
@@ -48,7 +48,7 @@ class Body:
 
 
 BACKUP = (BackupRule("var/lib/tscm/lists/*/*", Treatment.COPY),)
-"""What a backup does with what is published: whoever restores it serves it at once."""
+"""What a backup does with what is published: a restored node serves it at once."""
 
 
 class PublicationDamaged(Exception):

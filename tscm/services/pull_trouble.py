@@ -19,7 +19,7 @@ OLD_INTERVALS = 1.5
 
 @frozen(kw_only=True)
 class PullTrouble:
-    """One thing; *grave*: nobody can have the list at all.  *remedy* is what to do about it."""
+    """One thing; *grave*: no device can fetch the list at all.  *remedy* is what to do about it."""
 
     sentence: str
     remedy: str
@@ -27,7 +27,7 @@ class PullTrouble:
 
 
 def latest(pulls: PullFigures) -> PulledBy | None:
-    """The last fetch of anybody."""
+    """The last fetch by any host."""
     return pulls.pulled[0] if pulls.pulled else None
 
 

@@ -69,7 +69,7 @@ class Receipts:
         self.known[one.batch] = one
 
     def drop_oldest(self, most: int = MOST_RECEIPTS) -> bool:
-        """Keep the latest *most* where there are twice as many; True: the file is to be written anew."""
+        """Keep the latest *most* where there are twice as many; True: the file is to be written again."""
         if len(self.known) <= 2 * most:
             return False
         for batch in list(self.known)[:-most]:
@@ -77,7 +77,7 @@ class Receipts:
         return True
 
     def content(self) -> bytes:
-        """The file as it is written anew."""
+        """The file as it is written again."""
         gone = self._dropped
         head = f"#{gone.batches}~{gone.lines}~{gone.bytes}\n".encode()
         return head + b"".join(map(_line, self.known.values()))

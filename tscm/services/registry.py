@@ -70,7 +70,7 @@ class _Seen:
 @define(eq=False)
 class Registry(Service):
     """
-    The entries in force, looked at every two seconds, and at once before anybody is turned away.
+    The entries in force, looked at every two seconds, and at once before a client is turned away.
 
     A dynamic entry keeps the addresses it last had while its name cannot be looked up.
     """
@@ -107,7 +107,7 @@ class Registry(Service):
             loop.startService()
 
     def stopService(self) -> Deferred[None]:
-        """Fires when no look is under way."""
+        """Fires when no look is in progress."""
         super().stopService()
         for loop in self._loops:
             stopped = loop.stopService()

@@ -58,7 +58,7 @@ def check(
     message: bytes, signature: Signature, secret: str | None, now: Callable[[], float] = time.time
 ) -> Verified | Refused:
     """
-    Is *message*, whose TSIG record is *signature*, signed with the key of *secret* (base64)?  None: nobody's.
+    Is *message*, whose TSIG record is *signature*, signed with the key of *secret* (base64)?  None: no key's.
     """
     import dns.exception
     import dns.name

@@ -71,7 +71,7 @@ class UploadChannel(BoundedChannel):
 
     @property
     def shown(self) -> bool:
-        """Whether a request that was not refused has come, or its content comes: it makes room for nobody."""
+        """Whether a request that was not refused has come, or its content comes: it makes room for no other."""
         return self._taking is not None or (self.whole and not self.refused)
 
     def _look_again(self) -> None:

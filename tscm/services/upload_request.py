@@ -186,7 +186,7 @@ class UploadRequest(Request):
         super().connectionLost(reason)
 
     def answer(self, status: int, body: bytes, *, later: bool = False) -> None:
-        """Send the answer, if there is still anybody to hear it."""
+        """Send the answer, if the client is still there."""
         if self._disconnected or self.finished:
             return
         self.setResponseCode(status)

@@ -2,7 +2,7 @@
 The lists that are served, in step with their files.
 
 Files are looked at every two seconds and before each answer that tells a serial.  A serial is on the
-disk before it is told to anyone, and never goes back, not even when a list goes and comes again.
+disk before any client is told, and never goes back, not even when a list goes and comes again.
 """
 
 import json
@@ -83,7 +83,7 @@ class ZoneFiles(Service):
         self._loop.startService()
 
     def stopService(self) -> Deferred[None]:
-        """Fires when no look is under way."""
+        """Fires when no look is in progress."""
         super().stopService()
         stopped = self._loop.stopService()
         if stopped is not None:

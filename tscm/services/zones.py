@@ -114,7 +114,7 @@ def read_list(content: bytes, max_entries: int) -> Collector:
     """
     Entries of a list file: a CIDR a line, the rest of a line after it and `#` or `;` passed over.
 
-    What is no CIDR is counted and kept with its cause.  Raises `ListTooLong`.
+    What is not a CIDR is counted and kept with its cause.  Raises `ListTooLong`.
     """
     collector, before = Collector(max_entries), 0
     while content.startswith(b"#"):
@@ -203,7 +203,7 @@ def next_changes(before: Zone | None, serial: int, apl: Sequence[bytes]) -> tupl
     """
     The changes of a zone that comes after *before* and holds *apl*.
 
-    No more of them than the zone itself is large: whoever needs more is better served with all.
+    No more of them than the zone itself is large: a client that needs more is better served with all.
     """
     if before is None or before.serial == serial:
         return before.changes if before is not None else ()

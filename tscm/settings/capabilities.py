@@ -1,5 +1,5 @@
 """
-The one capability that root keeps while it works with somebody else's rights (capabilities(7)).
+The one capability that root keeps while it works with another user's rights (capabilities(7)).
 """
 
 import ctypes

@@ -39,7 +39,7 @@ def secret_setting(
     make: Callable[[], str] | None = None,
 ) -> Any:
     """
-    A setting that is sealed in the file and shown to nobody; one with a *default* may be absent.
+    A setting that is sealed in the file and never shown; one with a *default* may be absent.
 
     *make* gives the value of a device that is added without one.
     """

@@ -153,7 +153,7 @@ def _has_sealed(path: Path) -> bool:
     try:
         return PREFIX.encode() in read_regular(path)
     except OSError:
-        return True  # nobody knows, so no key is made
+        return True  # that is unknown, so no key is made
 
 
 def write_device(layout: Layout, settings: DeviceSettings, key: SealingKey) -> None:
@@ -198,7 +198,7 @@ def prepare_renamed(layout: Layout, name: str, to: str) -> Path:
 
 
 def _seal_for(table: Any, name: str, to: str, layout: Layout) -> None:
-    """Seal the secrets in *table* anew, that of *name*, for the device *to*."""
+    """Seal the secrets in *table* again, that of *name*, for the device *to*."""
     for key, value in table.items():
         if isinstance(value, Mapping):
             _seal_for(value, name, to, layout)

@@ -87,7 +87,7 @@ class Layout:
 
     @property
     def renaming(self) -> Path:
-        """The renaming of a device that is under way."""
+        """The renaming of a device that is in progress."""
         return self.state / "renaming.json"
 
     @property
@@ -131,7 +131,7 @@ class Layout:
         Held by the one process that may write the logs: the manager, or who repairs them without it.
 
         It lies with the state, for systemd deletes `run` between two starts, and a lock whose file is gone
-        keeps nobody out.
+        keeps no user out.
         """
         return self.state / "lock"
 
@@ -156,7 +156,7 @@ class Layout:
         """
         Why the socket's folder cannot be trusted, or None.
 
-        The short folder lies where others may write: one that somebody else made first
+        The short folder lies where others may write: one that another user made first
         could hand our secrets to them.
         """
         folder = self.control_socket.parent

@@ -1,7 +1,7 @@
 """
 One writer for what a root holds: the manager while it runs, else the `tsadmin` that is changing something.
 
-There are two locks.  One is for the logs, and nobody holds it long but the manager.  The other is for
+There are two locks.  One is for the logs, and only the manager holds it long.  The other is for
 settings, database and pushes: a `tsadmin update` without a manager may hold it for minutes, and a manager that
 starts meanwhile collects at once and waits for it with its policies alone.
 """

@@ -97,7 +97,7 @@ def _install_one() -> str:
 
 @cache
 def secret_names() -> tuple[str, ...]:
-    """Settings of any kind that nobody is shown."""
+    """Settings of any kind that are never shown."""
     from tscm.settings.device import secrets_of
 
     return tuple(dict.fromkeys(name for one in modules() for name in secrets_of(one.settings)))

@@ -1,7 +1,7 @@
 """
 Root at work in the folders of a manager that runs as a user of its own.
 
-`tsadmin` is often run by root, and the manager as `tscm`.  Whoever is `tscm` may put links in the place of
+`tsadmin` is often run by root, and the manager as `tscm`.  The user `tscm` may put links in the place of
 files and folders there, at any moment and SQLite's included, and root would write where they lead.  No look
 beforehand helps against that.  So root works there with the rights of the owner: a link leads
 him no further than the owner comes by himself, and what is made is the owner's from the start.
@@ -92,7 +92,7 @@ def as_owner(layout: Layout) -> Iterator[None]:
 @contextmanager
 def as_web_owner(layout: Layout) -> Iterator[None]:
     """
-    The same with the rights of whoever owns the page's own folder, which may be another user.
+    The same with the rights of the user who owns the page's own folder, which may be another user.
     """
     owner = owner_of(layout)
     if os.geteuid() == 0 and _foreign_link(layout.web) is None:
@@ -178,7 +178,7 @@ def _make_folder(folder: Path, user: int, group: int) -> None:
             if made:
                 os.fchmod(at, 0o750)
     except OSError:
-        return  # whoever needs what is missing says so
+        return  # the code that needs it reports it
     finally:
         os.close(at)
 

@@ -98,7 +98,7 @@ cannot be decrypted.
 The key is created with the first device, with mode 0600. A key that is readable by other users is
 rejected. A systemd credential named `tscm.key` takes precedence over the file
 (`LoadCredential=tscm.key:…`). Keep a copy of the key, but not where the backups of the settings
-are: without the key the passwords in them cannot be decrypted, and with it anyone can read them.
+are: without the key the passwords in them cannot be decrypted, and with it they can be read.
 """
 
 _SAMPLE_HEAD = """\

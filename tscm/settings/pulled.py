@@ -32,7 +32,7 @@ def path_secret(value: Any) -> Secret:
 
 
 def new_path_secret() -> str:
-    """One that nobody can guess: 160 bits."""
+    """One that cannot be guessed: 160 bits."""
     return secrets.token_hex(20)
 
 

@@ -31,7 +31,7 @@ def section(cls: type[T], *, doc: str) -> Any:
 
 
 _MOST_UNKNOWN = 50
-"""Names told of those that are no settings; thousands would take long to tell, and nobody reads them."""
+"""Names told of those that are no settings; thousands would take long to list, and are of no use."""
 
 
 def read_table(cls: type[T], table: Mapping[str, Any]) -> tuple[T | None, Sequence[Fault]]:

@@ -1,7 +1,7 @@
 """
 A secret in a file of its own, named by a setting of the node.
 
-Written in the clear it is sealed with the node's key when it is first used, so that whoever copies the settings has
+Written in the clear it is sealed with the node's key when it is first used, so that a user who copies the settings has
 nothing of it.
 """
 

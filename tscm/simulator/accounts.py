@@ -52,7 +52,7 @@ class Accounts:
     """
     Local users, failed logins and lock-out.
 
-    *max_fail* 0 means that nobody is locked out (`aaa local authentication attempts max-fail`).
+    *max_fail* 0 means that no user is locked out (`aaa local authentication attempts max-fail`).
     """
 
     max_fail: int = 0
@@ -74,7 +74,7 @@ class Accounts:
         return bool(self.max_fail) and self.failures.get(name, 0) >= self.max_fail
 
     def check(self, name: str, password: str) -> Account | None:
-        """The user, if the password is right and nobody locked it."""
+        """The user, if the password is right and the account is not locked."""
         account = self.users.get(name)
         if account is None or self.locked(name):
             return None

@@ -45,7 +45,7 @@ class _Call:
     life: int
     """Which life of the agent took it; a crash ends all calls of that life."""
     gone: bool = False
-    """The client hung up."""
+    """The client closed the connection."""
 
 
 @define(eq=False)
@@ -314,7 +314,7 @@ class Agent:
         self._timers.add(timer)
 
     def stop(self) -> None:
-        """Let go of everything that is under way."""
+        """Let go of everything that is in progress."""
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()

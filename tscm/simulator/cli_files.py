@@ -1,7 +1,7 @@
 """
 `copy`: which configuration goes where, and what is asked about it on a terminal.
 
-`/noconfirm` asks nothing, and neither does a session that nobody types in.
+`/noconfirm` asks nothing, and neither does a session that no user types in.
 """
 
 from collections.abc import Sequence

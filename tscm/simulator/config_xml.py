@@ -1,7 +1,7 @@
 """
 The XML of the HTTP interface: commands in, what each of them printed out.
 
-The answer's prolog, with a document type that nobody can fetch, is as it was recorded.
+The answer's prolog, with a document type that cannot be fetched, is as it was recorded.
 """
 
 from collections.abc import Sequence

@@ -43,7 +43,7 @@ def cost_of(request: Request, device: Device) -> Cost:
     What *request* takes as things stand.
 
     After a change that did not come through the agent's resources the agent reads the whole
-    configuration anew first.
+    configuration again first.
     """
     kind = request.segments[1:2]
     if kind == ("tokenservices",):

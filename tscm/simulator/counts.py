@@ -38,7 +38,7 @@ class Counts:
     agent_crashes: int = 0
 
     def reset(self) -> None:
-        """Begin anew; what is in flight stays counted."""
+        """Begin again; what is in flight stays counted."""
         fresh = Counts(in_flight=self.in_flight)
         for item in fields(Counts):
             setattr(self, item.name, getattr(fresh, item.name))

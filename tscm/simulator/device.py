@@ -57,7 +57,7 @@ FACTORY_LINES = (
     "rest-api image disk0:/asa-restapi-7151-lfbff-k8.SPA",
     "rest-api agent",
 )
-"""What a box carries before anyone configured groups: interfaces, logging, access."""
+"""What a box carries before groups are configured: interfaces, logging, access."""
 ADMIN, SYSTEM = "admin", "system"
 """Spaces of a firewall in multiple context mode that are always there."""
 _SERIAL_CHARACTERS = "0123456789ABCDEFGHJKLMNPQRSTUVWX"
@@ -105,7 +105,7 @@ class Device:
     """The profile's unless told otherwise."""
     health: AgentHealth = field(init=False)
     outbox: deque[Message] = field(factory=lambda: deque(maxlen=10_000))
-    """What the firewall has to say and nobody sent yet."""
+    """What the firewall has to say and has not sent yet."""
     shuns: dict[str, tuple[str, str, str, str]] = field(factory=dict)
     """Shunned addresses; the destination, ports and protocol that were told with them."""
     files: dict[str, int] = field(factory=dict)

@@ -1,5 +1,5 @@
 """
-Numbers out of words that anybody may have typed.
+Numbers out of words that any user may have typed.
 """
 
 

@@ -201,12 +201,12 @@ class Firewall(Service):
             self.pair.standby.apply_switches()
 
     def reset_counts(self) -> None:
-        """Begin to count anew."""
+        """Begin to count again."""
         self.counts.reset()
 
     def reload(self, *, version: str = "") -> None:
         """
-        Start anew from what was saved: what was not is lost, as are tokens, flows and connections.
+        Start again from what was saved: what was not is lost, as are tokens, flows and connections.
 
         *version* is what the firewall runs from then on.  Switch `reload_hazard` is the defect
         of 9.18.1 and 9.19.1, `reload_seconds` the time in which nothing answers.
@@ -332,7 +332,7 @@ class Firewall(Service):
 
     def type_lines(self, lines: Iterable[str], *, context: str = "") -> list[str]:
         """
-        Type *lines* as somebody else would by SSH, in a *context* where it has several; what each printed.
+        Type *lines* as another user would by SSH, in a *context* where it has several; what each printed.
 
         A change made so is an outside change to the agent.
         """

@@ -34,7 +34,7 @@ class Health(StrEnum):
     UP = "up"
     RESTARTING = "restarting"
     DEAD = "dead"
-    """Gave up; waits for somebody."""
+    """Gave up; waits for an operator."""
     OFF = "off"
     """`no rest-api agent`, or a platform without one."""
 

@@ -1,5 +1,5 @@
 """
-A request to the agent and its reply, as values; the wire is somebody else's.
+A request to the agent and its reply, as values; the wire is another module's.
 """
 
 import base64

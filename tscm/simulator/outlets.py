@@ -1,8 +1,8 @@
 """
 What waits for one collector, and how it goes out by UDP.
 
-Sending is paced, so that a burst does not overrun the receiver's socket buffer, which nobody
-would notice with UDP.
+Sending is paced, so that a burst does not overrun the receiver's socket buffer; over UDP the loss
+would not be noticed.
 """
 
 import errno

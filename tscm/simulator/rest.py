@@ -116,7 +116,7 @@ class RestAgent:
     # -- resources -----------------------------------------------------------
 
     def answer(self, request: Request, account: Account, now: float) -> Reply:
-        """The reply to somebody who may ask."""
+        """The reply to a client who may ask."""
         before = self.device.configuration.edits
         try:
             return self._route(request, account, now)

@@ -45,7 +45,7 @@ class SimulatedAsa(Firewall):
         self._control.take(http)
 
     def ready(self) -> dict[str, Any]:
-        """What whoever started the firewall needs to know."""
+        """What the user who started the firewall needs to know."""
         return report.ready(self)
 
     def state(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """
 `show … | include EXPRESSION` and its kin, in a time that grows with the text alone.
 
-Expressions come from whoever types, and matching runs where everything else does.  Parts that are
+Expressions come from the user who types, and matching runs where everything else does.  Parts that are
 joined by `.*` are looked for one behind the other; any other repetition may stand once, in text that
 is not too long for it.
 """

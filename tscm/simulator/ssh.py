@@ -33,7 +33,7 @@ from tscm.simulator.terminal import Terminal
 MAX_SESSIONS = 5
 """At a time, in one context (docs/develop/asa.md, section 5)."""
 GRACE_SECONDS = 60.0
-"""A connection on which nobody has logged in by then gives its place back."""
+"""A connection on which no user has logged in by then gives its place back."""
 _USER_SIGNATURES = (
     b"server-sig-algs",
     b"ssh-ed25519,rsa-sha2-256,rsa-sha2-512,ecdsa-sha2-nistp256",

@@ -1,7 +1,7 @@
 """
 Keys from the network to a terminal and its text back, at the pace of a firewall.
 
-A firewall takes its time for a line, more where the line's group is in use and access-lists are compiled anew; it
+A firewall takes its time for a line, more where the line's group is in use and access-lists are compiled again; it
 bears only so many keys ahead of what it has read; it ends a session that is idle; and a network may end one anywhere.
 """
 
@@ -64,7 +64,7 @@ class Shell(Protocol):
         self._wait_for_keys()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Nobody reads any more."""
+        """The client reads no more."""
         del reason
         for one in (self._pause, self._idle):
             if one is not None and one.active():

@@ -147,7 +147,7 @@ class TcpOutlet(Outlet, ClientFactory):
         self._wake()
 
     def clientConnectionFailed(self, connector: Any, reason: Any) -> None:
-        """Nobody is there yet."""
+        """No peer is there yet."""
         del reason
         self._retry(connector)
 

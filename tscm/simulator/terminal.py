@@ -181,7 +181,7 @@ class Terminal:
         return "" if self._asks_password else "\b \b"
 
     def _echo(self, key: str) -> str:
-        """The key, or the end of the line anew where it has come to the right edge."""
+        """The key, or the end of the line again where it has come to the right edge."""
         room = max(_JUMP + 2, self._width - len(self.prompt) - 1)
         over = len(self._typed) - room
         if over < 0 or over % _JUMP:

@@ -76,7 +76,7 @@ class AsaHttpRequest(HttpRequest):
         self._bear(length or 0)
 
     def handleContentChunk(self, data: bytes) -> None:
-        """More of the body, of which nobody said how long it is."""
+        """More of the body, of unknown length."""
         self.received += len(data)
         if self._bear(self.received):
             super().handleContentChunk(data)
@@ -97,7 +97,7 @@ class AsaHttpRequest(HttpRequest):
 
 
 def abort(channel: Any) -> None:
-    """Reset a connection; what is under way on it is lost."""
+    """Reset a connection; what is in progress on it is lost."""
     channel.transport.abortConnection()
 
 

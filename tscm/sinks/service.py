@@ -119,7 +119,7 @@ class SinkService(Service):
         self._run.addErrback(self._broke)
 
     def stopService(self) -> Deferred[None] | None:
-        """Fires when no batch is under way; one that takes longer than a moment is cut off, and sent again later."""
+        """Fires when no batch is in progress; one that takes longer than a moment is cut off, and sent again later."""
         super().stopService()
         self._reading.stop()
         if self._pause is not None:

@@ -1,5 +1,5 @@
 """
-How a live text that somebody truncated goes on behind its hole (`tscm.spool.survey`).
+How a live text that another process truncated goes on behind its hole (`tscm.spool.survey`).
 """
 
 from attrs import evolve
@@ -34,7 +34,7 @@ def bridge(live: LiveLog, survey: Survey) -> bool:
     4. the file gets its sealed name, where anything stands before the hole;
     5. `mended` becomes `syslog`.
 
-    Behind 3 the next start does the rest (`finish_bridge`); before it, it finds the hole anew.
+    Behind 3 the next start does the rest (`finish_bridge`); before it, it finds the hole again.
     Raises `OSError`.
     """
     disk, folder, size = survey.disk, live.folder, live.end - live.base

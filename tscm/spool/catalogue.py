@@ -38,7 +38,7 @@ _RECORDS_AT_ONCE = 64
 
 class CatalogueDamaged(OSError):
     """
-    A record's checksum does not hold; the list is made anew from the segments.
+    A record's checksum does not hold; the list is made again from the segments.
 
     An `OSError`, since for those who use the log the disk does not give what was written.
     """
@@ -325,7 +325,7 @@ class Catalogue:
             self._disk.truncate(self._file(), self.count * RECORD_BYTES)
 
     def change(self, number: int, segment: Segment) -> None:
-        """Write record *number* anew: with other flags, or a checksum of the text."""
+        """Write record *number* again: with other flags, or a checksum of the text."""
         self._write(number, segment)
         self._found = None
         if self._oldest is not None and self._oldest[0] == number:
@@ -366,7 +366,7 @@ class Catalogue:
             self.files.opened(self)
 
     def replace(self, changed: Mapping[int, Sequence[Segment]]) -> None:
-        """Make the file anew with other records in the place of some; whole, or not at all."""
+        """Make the file again with other records in the place of some; whole, or not at all."""
         kept = (
             encode_segment(one)
             for number, segment in enumerate(self.segments())
@@ -378,7 +378,7 @@ class Catalogue:
 
     def forget_deleted(self) -> None:
         """
-        Make the file anew without the oldest deleted records, when they are many.
+        Make the file again without the oldest deleted records, when they are many.
 
         The list is right without it, so a disk that refuses is no fault: it is tried again.
         """

@@ -1,5 +1,5 @@
 """
-Work on sealed segments that disturbs nobody: checksums, and compressing what all readers passed.
+Work on sealed segments that disturbs no other work: checksums, and compressing what all readers passed.
 
 A pass takes some segments of each log, oldest first, works on them in a thread, and writes the result
 down back in the reactor thread, where retention may have been faster.
@@ -161,7 +161,7 @@ class Compactor:
         Put compressed texts in the place of plain ones, and write down what was found; whether all is well.
 
         Plain texts are deleted in a thread, for a disk may take its time over a large one; between that and the
-        note in the list, and after a crash in between, whoever reads finds the compressed one.
+        note in the list, and after a crash in between, a reader finds the compressed one.
         """
         well = True
         placed: list[tuple[Chosen, int]] = []

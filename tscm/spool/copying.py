@@ -1,7 +1,7 @@
 """
 What a thread makes of a large live text in a file of its own while lines go on being appended: a copy, or a survey.
 
-A live file that somebody moved, deleted or wrote to is put right by a copy of its text, one that somebody truncated
+A live file that another process moved, deleted or wrote to is repaired by a copy of its text, one that another process truncated
 by what is left of it (`tscm.spool.intact`).  A few megabytes are read where that is noticed, in the reactor's thread; of
 gigabytes a thread reads what is there, and once more what came meanwhile, until the rest is small.
 """

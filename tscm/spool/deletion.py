@@ -1,7 +1,7 @@
 """
 Deleting the whole log of a device that is gone: all of its folder, or, where that fails half-way, the rest later.
 
-Blocks.  Nobody may have the log open.
+Blocks.  No process may have the log open.
 """
 
 import errno

@@ -26,7 +26,7 @@ CREATE_EMPTY = CREATE | os.O_TRUNC
 READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 """
 Nothing is written or read through a link (`tsadmin` of root's would show where it leads), and a pipe in the place of a
-file lets nobody wait.
+file blocks no caller.
 """
 FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
 MOST_READ = 256 << 20

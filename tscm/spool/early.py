@@ -1,5 +1,5 @@
 """
-Lines that come while their log is being put in order: kept on the disk, and put behind it then.
+Lines that come while their log is being repaired: kept on the disk, and put behind it then.
 
 A log that a crash left with gigabytes in its live file is opened in a thread (`tscm.spool.glance`).  What comes
 for it meanwhile goes to a small log of its own in `.spool/early`, which needs nothing that is being looked for: neither
@@ -122,7 +122,7 @@ def adopt(live: LiveLog, early: LiveLog) -> int:
 
 
 def _keep_odd(live: LiveLog, early: LiveLog) -> None:
-    """What somebody did to the early text, and its opening kept aside, is kept with that of the log."""
+    """What another process did to the early text, and its opening kept aside, is kept with that of the log."""
     disk, place = live.disk, early.folder
     odd: list[Path] = [place.segment(start) for start in segment_starts(disk.names(place.path))]
     odd += [place.spool / name for name in torn_names(disk.names(place.spool))]
@@ -140,7 +140,7 @@ def clear(disk: Disk, folder: LogFolder) -> None:
     """
     Remove what is left of an early log whose lines stand in their place.
 
-    What the disk does not let go is in nobody's way.
+    What the disk does not let go is in no log's way.
     """
     place = early_folder(folder)
     if disk.is_free(place.path):

@@ -47,7 +47,7 @@ class LogFigures:
     gaps_total: int = 0
     truncations: int = 0
     changed_texts: int = 0
-    """Segments whose text somebody changed while they were live."""
+    """Segments whose text another process changed while they were live."""
     torn_bytes: int = 0
     torn_files: int = 0
     rebuilt: int = 0

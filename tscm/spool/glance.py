@@ -3,7 +3,7 @@ Opening a log only where that is soon done: a disk that gives so many bytes, and
 
 What a start reads of a log depends on what the last stop left: as a rule a few kilobytes, after a crash
 the whole live file, and that may hold gigabytes.  In the reactor's thread the few kilobytes are read; where
-there are more, the opening is broken off, as a crash would break it off there, and begins anew in a thread.
+there are more, the opening is interrupted, as a crash would break it off there, and begins again in a thread.
 """
 
 import errno

@@ -16,7 +16,7 @@ def read_records(disk: Disk, path: Path) -> bytes | None:
     """
     What a file of records holds; None where there is none.  Raises `OSError`.
 
-    Read piece by piece, and no further than the piece whose last record is none: somebody may have made the file of
+    Read piece by piece, and no further than the piece whose last record is none: another process may have made the file of
     any size.
     """
     try:

@@ -1,5 +1,5 @@
 """
-What somebody else did to a live log file, noticed and put right while the log is open.
+What another process did to a live log file, noticed and repaired while the log is open.
 
 Three things happen to log files from outside: they are moved or deleted (logrotate with `create`, an
 operator who makes room), truncated in place (logrotate with `copytruncate`, `> syslog`), or
@@ -29,18 +29,18 @@ _COUNTED_MOST = 16 << 20
 _LOOKED_MOST = 8 << 20
 """Of what came since the last look: more comes in no second."""
 REPAIRED_AT_ONCE = 2 * _COUNTED_MOST
-"""So much is read at most of a live file that is put right in the reactor thread: copied, and counted once."""
+"""So much is read at most of a live file that is repaired in the reactor thread: copied, and counted once."""
 
 
 def make_whole(live: LiveLog, *, search: bool = False, apart: Apart | None = None) -> bool:
     """
-    See that the live file lies where it should and holds what was written; whether it had to be mended.
+    See that the live file lies where it should and holds what was written; whether it had to be repaired.
 
     What was truncated is entered in the list as lost.  *search* looks for a hole everywhere, not only
     where the last look ended.  *apart*, a copy of the text or a survey of it, saves reading it.
     Raises `OSError`; then *apart* is still the caller's.
     """
-    if live.fd < 0:  # it is opened anew, and looked at, with the next line
+    if live.fd < 0:  # it is opened again, and looked at, with the next line
         return False
     if apart is not None and not apart.fits(live):
         apart = None
@@ -95,9 +95,9 @@ def _bridge_by(live: LiveLog, survey: Survey | None) -> bool:
 
 def _look_for_change(live: LiveLog) -> None:
     """
-    Notice text that somebody changed within the file since the last look, where no line came meanwhile.
+    Notice text that another process changed within the file since the last look, where no line came meanwhile.
 
-    The time of the last change says that somebody wrote, the count of lines that the text is another.  A
+    The time of the last change says that another process wrote, the count of lines that the text is another.  A
     change that leaves as many lines cannot be told from `touch`; where lines come all the time, it is looked for
     when the segment is sealed.
     """
@@ -114,7 +114,7 @@ def _look_for_change(live: LiveLog) -> None:
 
 def note_change(live: LiveLog, start: int, stored: int, found: int) -> None:
     """
-    Write down, once, that somebody changed the text of the segment at *start* while it was live.
+    Write down, once, that another process changed the text of the segment at *start* while it was live.
 
     Raises `OSError`.
     """
@@ -152,7 +152,7 @@ def _has_hole(live: LiveLog, *, search: bool) -> bool:
 
 
 def _move_aside(live: LiveLog, size: int, found: int, copy: TextCopy | None) -> None:
-    """What somebody wrote behind the log's end is no line of it, and the next line would lie over it."""
+    """What another process wrote behind the log's end is no line of it, and the next line would lie over it."""
     disk, folder = live.disk, live.folder
     live.finish_rename()
     place = folder.next if live.misplaced else folder.live
@@ -185,7 +185,7 @@ def _move_aside(live: LiveLog, size: int, found: int, copy: TextCopy | None) -> 
 
 def _make_folder(live: LiveLog) -> None:
     """
-    The log's folder, or what it needs beside its lines, where somebody has moved or deleted it.
+    The log's folder, or what it needs beside its lines, where another process has moved or deleted it.
 
     Sealed segments that went with it stay in the list, and readers pass them as lost.
     """
@@ -198,15 +198,15 @@ def _make_folder(live: LiveLog) -> None:
         device=live.folder.path.name,
     )
     live.publish_state(clean=False)
-    live.catalogue.replace({})  # one that was parked is gone: it is made anew from the segments
+    live.catalogue.replace({})  # one that was parked is gone: it is made again from the segments
 
 
 def _restore(live: LiveLog, copy: TextCopy | None) -> None:
     """
-    Write the live text to its place again, where somebody has moved or deleted the file.
+    Write the live text to its place again, where another process has moved or deleted the file.
 
     It is copied from the descriptor, which works for a file without a name too, and leaves a moved
-    one to whoever moved it; or what *copy* has of it already takes its place.  What stands there instead (logrotate's new file) is not ours, and
+    one to the process that moved it; or what *copy* has of it already takes its place.  What stands there instead (logrotate's new file) is not ours, and
     is kept aside.
     """
     disk, folder = live.disk, live.folder

@@ -55,7 +55,7 @@ class LiveLog:
     lines_before: int
     lines: int
     restore: Callable[["LiveLog"], object]
-    """Puts right what somebody else did to the live file.  Raises `OSError`."""
+    """Repairs what another process did to the live file.  Raises `OSError`."""
     first_at: float = 0.0
     last_at: float = 0.0
     lost_at_start: int = 0
@@ -67,7 +67,7 @@ class LiveLog:
     """Size of the live segment from which on `on_full` is called with each append."""
 
     dirty: bool = False
-    """Whether something was appended since `on_dirty` was called; whoever listens clears it."""
+    """Whether something was appended since `on_dirty` was called; the listener clears it."""
     on_dirty: Callable[[], None] = _nothing
     waiting: bool = False
     """Whether readers want to hear of more; then `on_more` is called."""
@@ -85,7 +85,7 @@ class LiveLog:
     sound: int = field(default=0, init=False)
     """Bytes of the live file that stood there at the last look (`tscm.spool.intact`)."""
     holed: bool = field(default=False, init=False)
-    """Whether a look found that the text was truncated, and that is not put right yet."""
+    """Whether a look found that the text was truncated, and that is not repaired yet."""
     now: Callable[[], float] = field(default=_unknown, init=False)
     """The time of day, for what is written down of a look."""
     used: bool = field(default=False, init=False)
@@ -164,7 +164,7 @@ class LiveLog:
         self.fd = open_parked(self.disk, self.folder, was)
 
     def _woken(self) -> bool:
-        """Whether a parked file is open again; where it is not as it was, it is put right first."""
+        """Whether a parked file is open again; where it is not as it was, it is repaired first."""
         try:
             if self.disk.size(self.fd) != self.end - self.base:
                 self.on_altered()
@@ -232,7 +232,7 @@ class LiveLog:
 
     def _second_try(self, error: OSError, data: bytes, at: int) -> bool:
         """
-        Take back what was written in part; open the file anew where it had to be given up.
+        Take back what was written in part; open the file again where it had to be given up.
         """
         if self.fd < 0:
             try:
@@ -381,7 +381,7 @@ class LiveLog:
         """
         Write the live index's first record: where the segment starts stands twice on the disk.
 
-        So a list of segments that is lost can be made anew even when no segment is left.
+        So a list of segments that is lost can be made again even when no segment is left.
         """
         self._write_index(self.encoder.header(self.base, self.lines_before, self.last_at))
 

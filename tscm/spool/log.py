@@ -116,7 +116,7 @@ class DeviceLog:
         for reader, notice in notices:
             try:
                 notice()
-            except Exception:  # noqa: BLE001 - whoever reads must not hinder the others
+            except Exception:  # noqa: BLE001 - one reader must not hinder the others
                 self._log.failure(
                     "reader {reader} of {device} failed on a notice",
                     reader=reader.name,
@@ -210,7 +210,7 @@ class DeviceLog:
 
     def repair(self, apart: Apart | None = None) -> bool:
         """
-        Put right what somebody did to the live file (`tscm.spool.intact`); whether there was anything.
+        Repair what another process did to the live file (`tscm.spool.intact`); whether there was anything.
 
         Where much of it has to be read, this is done *apart* and comes again with what was made of it.
         """
@@ -285,7 +285,7 @@ class DeviceLog:
 
     def segment_missing(self, segment: Segment) -> None:
         """
-        Note that a segment's file is not there, so that nobody waits for it.
+        Note that a segment's file is not there, so that no reader waits for it.
 
         Raises `OSError` where the whole folder is away: that is a fault of the disk.
         """
@@ -311,7 +311,7 @@ class DeviceLog:
 
     def trouble(self, error: OSError, what: str) -> None:
         """
-        Note a fault of the disk.  A damaged list of segments is made anew at once: it blocks.
+        Note a fault of the disk.  A damaged list of segments is made again at once: it blocks.
         """
         self.live.ill(error, what)
         if isinstance(error, CatalogueDamaged):
@@ -338,7 +338,7 @@ class DeviceLog:
         return self._told[1]
 
     def _stands(self, opened_lines: int) -> tuple[object, ...]:
-        """All that the figures are made of; what is made anew with each change is compared by identity first."""
+        """All that the figures are made of; what is made again with each change is compared by identity first."""
         live = self.live
         return (
             opened_lines,

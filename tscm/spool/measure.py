@@ -7,7 +7,7 @@ becomes a stretch that the list calls lost.
 
 One look at a file for each segment, from the newest back, and no further than a file system
 loses what it had not written: a start with thousands of segments stays short.  Losses that are older
-are found by whoever reads the segment, and by `tsadmin spool verify`.
+are found by the reader of the segment, and by `tsadmin spool verify`.
 """
 
 from pathlib import Path
@@ -153,7 +153,7 @@ def save_torn_bytes(disk: Disk, fd: int, torn_path: Path, whole: int, size: int)
             data = disk.read_at(fd, min(1 << 20, size - at), at)
             disk.write_all(torn, data, at - whole)
     except OSError:
-        disk.unlink(torn_path)  # the next try begins anew, and would leave one more behind
+        disk.unlink(torn_path)  # the next try begins again, and would leave one more behind
         raise
     finally:
         disk.close(torn)

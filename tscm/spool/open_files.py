@@ -18,7 +18,7 @@ _LEAST = 16
 
 class Parked(Protocol):
     """
-    What has a file that is closed while nobody uses it, and opened again by the next use.
+    What has a file that is closed while it is unused, and opened again by the next use.
     """
 
     used: bool

@@ -128,7 +128,7 @@ class Openings:
         return {name: one.early.lines - one.before for name, one in self._all.items()}
 
     def leave(self, name: str) -> None:
-        """Nobody wants this log any more: its early lines are put behind it at the next opening."""
+        """The log is not wanted any more: its early lines are put behind it at the next opening."""
         one = self._all.pop(name, None)
         if one is not None:
             one.over = True

@@ -70,7 +70,7 @@ class OriginTable:
         """
         Runs of the segment at *base*, beginning with the one that holds *at*, or before it.
 
-        Whoever follows the log closely is told from memory: to read the index for each line that
+        A reader that follows the log closely is told from memory: to read the index for each line that
         comes would cost more with every line of the segment.
         """
         live = self._log.live

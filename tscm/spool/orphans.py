@@ -1,5 +1,5 @@
 """
-Logs whose device is gone: nobody appends to them, and retention ends them in time.
+Logs whose device is gone: nothing is appended to them, and retention ends them in time.
 """
 
 import contextlib

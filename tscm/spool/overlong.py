@@ -1,5 +1,5 @@
 """
-A live file that is longer than its log, by whatever somebody put behind it: cut within a bounded time.
+A live file that is longer than its log, by whatever another process put behind it: cut within a bounded time.
 
 `truncate -s 3G`, or a program that writes to the file, makes a tail of any size.  A hole in a file takes no
 time and keeps nothing (lseek(2), SEEK_DATA); a small tail is copied aside; of a large one the head is copied
@@ -57,7 +57,7 @@ def cut_tail(disk: Disk, fd: int, places: Places, whole: int, size: int) -> Cut:
         for start, end in extents:
             _copy(disk, fd, torn, (start, end), whole)
     except OSError:
-        disk.unlink(places.aside)  # the next try begins anew, and would leave one more behind
+        disk.unlink(places.aside)  # the next try begins again, and would leave one more behind
         raise
     finally:
         disk.close(torn)

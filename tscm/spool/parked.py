@@ -1,7 +1,7 @@
 """
 What lies in the place of a live file that was closed for a while, or for a stop.
 
-Nobody watches it meanwhile: it may be deleted, moved, or replaced by a link, a pipe or the file of another program.
+Nothing watches it meanwhile: it may be deleted, moved, or replaced by a link, a pipe or the file of another program.
 """
 
 from zlib import crc32

@@ -47,7 +47,7 @@ class ReadableLog(IndexedLog, Protocol):
         """Call *notice* once, when there is more."""
 
     def repair(self) -> bool:
-        """Put right what somebody did to the live file; whether there was anything."""
+        """Repair what another process did to the live file; whether there was anything."""
 
     def segment_missing(self, segment: Segment) -> None:
         """Note that a segment's file is not there."""
@@ -107,7 +107,7 @@ class DeviceReader:
         Whole lines from *offset* on, at most about *max_bytes*, out of one segment.
 
         None when there are none, or when the disk does not give them: then the fault is
-        counted, and whoever waits in `when_more` is told to try again.
+        counted, and the reader that waits in `when_more` is told to try again.
         """
         live = self._log.live
         try:
@@ -226,7 +226,7 @@ class DeviceReader:
             del self._marks[next(iter(self._marks))]
 
     def _read_live(self, offset: int, max_bytes: int) -> Block | None:
-        """None where the file does not hold what was written: somebody has truncated it."""
+        """None where the file does not hold what was written: another process has truncated it."""
         live = self._log.live
         at, size = offset - live.base, live.end - offset
         wanted = min(max(max_bytes, 1), size)
@@ -394,7 +394,7 @@ class DeviceReader:
         disk.write_all(self._fd, encode_cursor(cursor), slot_of(cursor))
 
     def save(self) -> None:
-        """Write the cursor as it is, for a reader that is new or whose file somebody took."""
+        """Write the cursor as it is, for a reader that is new or whose file another process took."""
         self._close_file()
         self._save(self.cursor)
 

@@ -1,5 +1,5 @@
 """
-The list of segments made anew from the segments themselves.
+The list of segments made again from the segments themselves.
 """
 
 from collections.abc import Mapping

@@ -4,8 +4,8 @@ From a folder as the last stop left it to a log that lines can be appended to.
 What may be found, and what is done about it, in this order:
 
 1. no folder, or an empty one: a new log; a link, a folder or a pipe in the place of the live file: kept aside;
-2. a list of segments that is damaged: made anew from the segments;
-3. a seal that was broken off, at any of its steps: gone on with, or taken back;
+2. a list of segments that is damaged: made again from the segments;
+3. a seal that was interrupted, at any of its steps: gone on with, or taken back;
 4. a sealed segment whose file is gone or lost its end: what is missing is marked as lost;
 5. a torn tail behind the last whole line, or more than the index can be behind: moved to a file of its own;
 6. an index that ends too early, or is damaged: the rest of the text is counted, sender and time unknown;
@@ -13,7 +13,7 @@ What may be found, and what is done about it, in this order:
    marked as lost, so that no offset is ever used twice;
 8. a stop that was not clean: a gap with its bounds.
 
-Text that somebody truncated and that was written behind since is put right between 6 and 7, as while
+Text that another process truncated and that was written behind since is repaired between 6 and 7, as while
 a log is open (`tscm.spool.intact`).
 
 Nothing is overwritten, files that are not ours are left alone, and the work is bounded by the live
@@ -50,7 +50,7 @@ def open_log(disk: Disk, folder: LogFolder, now: float, most_unknown: int | None
     Make one device's log fit for use.  Raises `OSError` where the disk does not let us.
 
     With *most_unknown* no more bytes of the live file are looked at than that behind those that its index tells
-    of: nobody but us writes to it, so more of them are no lines, and are kept aside.
+    of: only this program writes to it, so more of them are no lines, and are kept aside.
     """
     disk.make_folder(folder.path)
     disk.make_folder(folder.spool)
@@ -143,7 +143,7 @@ def _read_catalogue(
     state: LogState | None,
     cursors: Mapping[str, Cursor],
 ) -> int:
-    """Whether it had to be made anew."""
+    """Whether it had to be made again."""
     if disk.size_of(folder.catalogue) is not None:
         try:
             catalogue.open()
@@ -163,10 +163,10 @@ def _read_catalogue(
 
 def _with_gone_of(catalogue: Catalogue, state: LogState) -> LogState:
     """
-    The state once a list that was made anew has told what is gone; counting it twice changes nothing.
+    The state once a list that was made again has told what is gone; counting it twice changes nothing.
 
     What stood before the oldest text is retention's as far as the state says so; without a
-    state nobody can tell, and it is taken to be.
+    state that is unknown, and it is taken to be.
     """
     for causes, flag in ((("lost",), LOST_FLAG), (("age", "size", "space", NOT_RESTORED), DELETED)):
         gone = [one for one in catalogue.segments() if one.flags & flag]
@@ -181,7 +181,7 @@ def _with_gone_of(catalogue: Catalogue, state: LogState) -> LogState:
 
 def rebuild_list(live: LiveLog) -> None:
     """
-    Make the list of segments of an open log anew.  Raises `OSError`; blocks for as long as
+    Make the list of segments of an open log again.  Raises `OSError`; blocks for as long as
     there are segments to look at.
     """
     live.catalogue.close()

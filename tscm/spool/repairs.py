@@ -15,13 +15,13 @@ from tscm.spool.log import DeviceLog
 from tscm.spool.survey import Survey
 
 _READ_LAST = 4 << 20
-"""What is left of a live text when it is put right: so much is read in the reactor's thread."""
+"""What is left of a live text when it is repaired: so much is read in the reactor's thread."""
 
 
 @define(eq=False)
 class Repairs:
     """
-    All of them; while one is under way, the log's `copying` has what is made of it, and lines are appended.
+    All of them; while one is in progress, the log's `copying` has what is made of it, and lines are appended.
     """
 
     _log: ClassVar[Logger] = Logger()
@@ -74,7 +74,7 @@ class Repairs:
             log.trouble(error, "has a live file that cannot be repaired")
 
     def _broke(self, failure: Failure, log: DeviceLog) -> None:
-        """Something of ours failed: the next look begins anew."""
+        """Something of ours failed: the next look begins again."""
         log.copying = None
         self._not_discarded(failure, log.name)
 

@@ -1,7 +1,7 @@
 """
 What retention takes: decided purely, written down at once, deleted aside.
 
-A segment is first marked in the list as deleted, with the cause; from then on nobody looks for its
+A segment is first marked in the list as deleted, with the cause; from then on no reader looks for its
 text, and readers that had not passed it count it as expired.  Files go in a thread, since
 unlinking a large one may block.  Those that a crash leaves behind are swept at the first pass.
 

@@ -27,8 +27,8 @@ _PAUSE = 0.25  # between passes that seals ask for
 @define(eq=False)
 class RoomKeeper(MultiService):
     """
-    Has retention work on all logs under *logs*: the *devices* that are open, and those of nobody, which it
-    looks for; *taken* are names that are somebody's.
+    Has retention work on all logs under *logs*: the *devices* that are open, and those of no device, which it
+    looks for; *taken* are names that belong to devices.
     """
 
     _log: ClassVar[Logger] = Logger()
@@ -55,7 +55,7 @@ class RoomKeeper(MultiService):
         self._passes.setServiceParent(self)
 
     def stopService(self) -> Deferred[None]:
-        """Fires when no pass is under way."""
+        """Fires when no pass is in progress."""
         if self._again is not None:
             self._again.cancel()
             self._again = None

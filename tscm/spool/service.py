@@ -81,7 +81,7 @@ class SpoolService(MultiService):
     _devices: dict[str, DeviceLog] = field(factory=dict, init=False)
     _rotate_bytes: dict[str, int] = field(factory=dict, init=False)
     _opened_lines: dict[str, int] = field(factory=dict, init=False)
-    """Lines of each log when this process first opened it, put right and counted."""
+    """Lines of each log when this process first opened it, repaired and counted."""
     _closed: dict[str, tuple[int, int]] = field(factory=dict, init=False)
     """Lines that a log had when it was closed, and those of them that were lost."""
     _dirty: list[DeviceLog] = field(factory=list, init=False)
@@ -168,7 +168,7 @@ class SpoolService(MultiService):
         """
         Open the log of device *name*, made where there is none; or change its rotate size.
 
-        Puts right what the last stop left (see `tscm.spool.recovery`).  Where that takes long, it is done in a
+        Repairs what the last stop left (see `tscm.spool.recovery`).  Where that takes long, it is done in a
         thread: `LogOpening` is raised until then, and lines of the device are stored.  Raises `DeviceBeingRemoved` while an
         earlier log of this name is being deleted, `OSError`.
         """
@@ -177,7 +177,7 @@ class SpoolService(MultiService):
         if log is None:
             if name in self._orphans.leaving:
                 raise DeviceBeingRemoved(name)
-            if name in self._orphans.opening:  # it was taken for nobody's, and is open in a moment
+            if name in self._orphans.opening:  # it was taken for unused, and is open in a moment
                 raise LogOpening(name, self.disk.size_of(LogFolder(self.logs / name).live) or 0)
             self._orphans.release(name)
             most = max(self.unknown_bytes, 2 * rotate_bytes)
@@ -254,7 +254,7 @@ class SpoolService(MultiService):
 
     def forget_device(self, name: str) -> None:
         """
-        Close a log and drop its readers: what they had not passed is nobody's any more.
+        Close a log and drop its readers: what they had not read belongs to no reader any more.
 
         The lines stay for search, as an orphan, until retention takes them.
         """
@@ -392,7 +392,7 @@ class SpoolService(MultiService):
         self, device: str, offset: int, max_bytes: int
     ) -> tuple[Block, Sequence[Origin]] | None:
         """
-        Whole lines from *offset* on, with when they came, for somebody who keeps no position here.
+        Whole lines from *offset* on, with when they came, for a caller that keeps no position here.
 
         None when there are none.  Raises `NoSuchDevice`.
         """
@@ -420,7 +420,7 @@ class SpoolService(MultiService):
         return waiting
 
     def readers(self, device: str) -> list[str]:
-        """Readers that have a position in the device's log, whether anyone uses them or not."""
+        """Readers that have a position in the device's log, whether they are used or not."""
         return sorted(self._device(device).readers)
 
     def ends(self) -> dict[str, int]:
@@ -538,7 +538,7 @@ class SpoolService(MultiService):
             live.well()
 
     async def look_at_files(self) -> None:
-        """Put right what somebody has moved, deleted, truncated or written of the live files."""
+        """Repair what another process has moved, deleted, truncated or written of the live files."""
         async for log in in_slices(self.clock, list(self._devices.values())):
             if not log.closed:
                 log.repair()

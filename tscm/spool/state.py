@@ -12,7 +12,7 @@ GAPS_KEPT = 100
 STOP = "stop"
 TRUNCATED = "truncated"
 CHANGED = "changed"
-"""Causes of gaps, besides a stop: what somebody else did to the live file."""
+"""Causes of gaps, besides a stop: what another process did to the live file."""
 NOT_RESTORED = "not restored"
 """Why lines are gone, besides retention's causes: they were read, and a backup without logs did not carry them."""
 
@@ -23,7 +23,7 @@ class Gap:
     Lines that may be, or are, missing between two moments, and why.
 
     After an unclean *stop*: between *after* (the last line known to be stored) and *before* (the log's
-    next start) lines may have come in that nobody wrote down.  Where somebody has *truncated*
+    next start) lines may have come in that were not recorded.  Where another process has *truncated*
     the live file: *lost* lines that came after *after* are gone, which was seen at *before*.
     """
 
@@ -53,9 +53,9 @@ class LogState:
     gaps_total: int = 0
     """Unclean stops."""
     truncations: int = 0
-    """How often somebody truncated the live file."""
+    """How often another process truncated the live file."""
     changed_texts: int = 0
-    """In how many segments somebody changed the text."""
+    """In how many segments another process changed the text."""
     torn_bytes: int = 0
     torn_files: int = 0
     rebuilt: int = 0
@@ -77,7 +77,7 @@ class LogState:
         )
 
     def tells_of_change(self, start: int) -> bool:
-        """Whether it is written down that somebody changed the text of the segment at *start*."""
+        """Whether it is written down that another process changed the text of the segment at *start*."""
         return any(gap.cause == CHANGED and gap.offset == start for gap in self.gaps)
 
     def with_deleted(self, cause: str, lines: int, size: int) -> "LogState":

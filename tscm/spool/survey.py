@@ -1,5 +1,5 @@
 """
-What is left of a live text that somebody truncated: looked for once, from its start to its end.
+What is left of a live text that another process truncated: looked for once, from its start to its end.
 
 A line of the log holds no NUL, for that one is escaped (`tscm.syslog.escape`); so NULs, and what was never
 written, are the hole.  Whole lines in front of it stay where they are, and what stands behind it is copied.  Of gigabytes a

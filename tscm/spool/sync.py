@@ -1,5 +1,5 @@
 """
-Forcing lines to the disk, in a thread: `fsync` may block for seconds, and nobody waits for it.
+Forcing lines to the disk, in a thread: `fsync` may block for seconds, and no caller waits for it.
 """
 
 import contextlib
@@ -107,7 +107,7 @@ class Syncer:
                 self._add_with_volume(live.fd)
             elif live.fd >= 0:
                 self._jobs.append(Job(self._disk.duplicate(live.fd)))
-        except OSError:  # no descriptor is left: nobody knows whether its end is on the disk
+        except OSError:  # no descriptor is left: it is unknown whether its end is on the disk
             self.refused += 1
 
     def run(self) -> Deferred[None]:

@@ -17,7 +17,7 @@ from tscm.spool.sums import line_ends
 
 CHUNK_BYTES = 1 << 20
 LINE_MOST = 64 << 20
-"""More octets without an LF are no line, but what somebody did to the file: no message is so long."""
+"""More octets without an LF are no line, but what another process did to the file: no message is so long."""
 _FOLDERS_KEPT = 8192
 _MOST_EXTENTS = 4096
 """Holes that are looked for; what stands behind so many counts as written."""
@@ -36,7 +36,7 @@ class Text(Protocol):
 @define(eq=False)
 class LiveText:
     """
-    A text whose descriptor belongs to somebody else.
+    A text whose descriptor belongs to another process.
     """
 
     _disk: Disk
@@ -47,7 +47,7 @@ class LiveText:
         return self._disk.read_at(self._fd, size, at)
 
     def close(self) -> None:
-        """Nothing: whoever opened it closes it."""
+        """Nothing: its owner closes it."""
 
 
 @define(eq=False)
@@ -70,7 +70,7 @@ class SegmentText:
         return self._disk.read_into(self._fd, room, at)
 
     def duplicate(self) -> int:
-        """A descriptor of its own for whoever sends the text on, and closes it."""
+        """A descriptor of its own for the code that sends the text on, and closes it."""
         return self._disk.duplicate(self._fd)
 
     def close(self) -> None:

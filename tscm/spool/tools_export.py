@@ -194,7 +194,7 @@ def _passages(
 
 
 def runs_of(disk: Disk, view: LogView, start: int, size: int) -> Sequence[IndexedRun]:
-    """All that the index tells of a segment, and one of nobody for what it does not tell of."""
+    """All that the index tells of a segment, and one without a sender for what it does not tell of."""
     data = read_records(disk, view.folder.index(start))
     index = read_index(data) if data else None
     runs = index.up_to(size).runs if index else ()

@@ -22,7 +22,7 @@ from tscm.spool.text import LiveText, count_lines
 _TRIES = 10
 _PIECE_RECORDS = 1 << 14
 BAD_MOST = 1000
-"""Damaged records of a list; behind so many nothing is read: it is no list of segments."""
+"""Damaged records of a list; behind so many nothing is read: it is not a list of segments."""
 
 
 @frozen(kw_only=True)
@@ -227,9 +227,9 @@ def summary(disk: Disk, view: LogView) -> LogSummary:
 
 def _received(disk: Disk, view: LogView) -> tuple[float, float]:
     """
-    When the first and the last line that are kept came, as far as anybody knows.
+    When the first and the last line that are kept came, as far as is known.
 
-    Of lines that a crash left without an index nobody does: when the file was written last must do.
+    Of lines that a crash left without an index that is unknown: when the file was written last must do.
     """
     runs = view.live_index.runs if view.live_index else ()
     times = [run.received_at for run in runs if run.received_at]

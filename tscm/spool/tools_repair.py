@@ -1,5 +1,5 @@
 """
-Mending a log offline.  The caller holds the root's lock: no manager may have the log open.
+Repairing a log offline.  The caller holds the root's lock: no manager may have the log open.
 """
 
 import contextlib
@@ -22,9 +22,9 @@ from tscm.spool.tools_verify import verify_log
 
 def repair_log(disk: Disk, logs: Path, name: str, now: float) -> list[str]:
     """
-    Put right what can be put right; gives what was done, a sentence each.  Raises `OSError`.
+    Repair what can be repaired; gives what was done, a sentence each.  Raises `OSError`.
 
-    Text is never changed or deleted.  What cannot be mended is written down as lost, so that
+    Text is never changed or deleted.  What cannot be repaired is written down as lost, so that
     readers pass it and the ledger says so.
     """
     done: list[str] = []
@@ -80,7 +80,7 @@ def drop_positions(
     disk: Disk, logs: Path, name: str, readers: Collection[str] | None = None
 ) -> None:
     """
-    Forget *readers* of a log that nobody has open, all of them where None; the lines stay.
+    Forget *readers* of a log that is not open, all of them where None; the lines stay.
 
     Raises `FileNotFoundError` where there is no such log, `OSError`.
     """

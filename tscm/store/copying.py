@@ -1,5 +1,5 @@
 """
-A database copied while somebody writes it, and a copy that becomes another node's.
+A database copied while another process writes it, and a copy that becomes another node's.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ _PAUSE_SECONDS = 0.005
 
 def copy_database(database: Path, copy: Path) -> None:
     """
-    One state of a database in a file of its own, whoever writes meanwhile.  Blocks.
+    One state of a database in a file of its own, even while others write.  Blocks.
 
     Some pages at a time, so that no writer waits for long.  Raises `StoreUnusable`, `OSError`.
     """

@@ -120,7 +120,7 @@ class Store:
     """Why it is not open."""
     trouble: StoreUnusable | None = field(default=None, init=False)
     """
-    What the last transaction failed with.  Damage stays until the file is opened anew, for other parts
+    What the last transaction failed with.  Damage stays until the file is opened again, for other parts
     of it can still be read; all else until a transaction is good.
     """
     changes: Counter[str] = field(factory=Counter, init=False)
@@ -152,7 +152,7 @@ class Store:
             if not self.path.exists():
                 self.path.touch(mode=0o600)
             mode = self.path.stat().st_mode
-            if not stat.S_ISREG(mode):  # SQLite would wait for whoever writes to a pipe
+            if not stat.S_ISREG(mode):  # SQLite would wait for the writer of a pipe
                 raise unfit(self.path, f"it is {kind_of(mode)}, not a regular file")
             self._connection = sqlite3.connect(
                 self.path, timeout=_BUSY_SECONDS, isolation_level=None

@@ -31,7 +31,7 @@ _LEVEL = -1  # a tenth larger than by level 3, and unpacked in less than half th
 @define(eq=False)
 class StoredDamaged(TscmError):
     """
-    A list or a generation of a device lies damaged in the database.
+    A list or a generation of a device is damaged in the database.
     """
 
     device: str
@@ -194,7 +194,7 @@ class Generation:
 
     @property
     def purged(self) -> bool:
-        """Is it what a purge left, and so no policy that anybody wanted?"""
+        """Is it what a purge left, and so no policy that an operator wanted?"""
         return self.note == PURGED
 
     def entries(self, device: str, kind: str) -> "Entries":

@@ -207,7 +207,7 @@ class Policies:
         """
         Keep the one with most block entries as that of *day*, unless a larger one is there.
 
-        Those of days before *since* are forgotten, with *anew* all that were.
+        Those of days before *since* are forgotten, with *again* all that were.
         """
         with self._store.transaction() as cursor:
             cursor.execute(

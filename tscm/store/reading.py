@@ -31,13 +31,13 @@ def open_read_only(
     A connection that cannot write.  Raises `StoreUnusable`, also where there is no such file.
 
     SQLite makes the files of the write-ahead log even for a reader, and leaves them.  Of a database *at_rest*,
-    which nobody has open, it makes none: that is for a command that must leave nothing behind.
+    which no process has open, it makes none: that is for a command that must leave nothing behind.
 
     The path travels as a quoted URI: a `?`, `#` or `%` in it is part of the name.
     """
     with contextlib.suppress(OSError):  # what is not there, or not to be looked at, SQLite tells
         mode = database.stat().st_mode
-        if not stat.S_ISREG(mode):  # it would wait for whoever writes to a pipe
+        if not stat.S_ISREG(mode):  # it would wait for the writer of a pipe
             raise StoreUnusable(str(database), f"it is {kind_of(mode)}, not a regular file")
     with faults_told(database):
         return sqlite3.connect(
@@ -64,7 +64,7 @@ def read_only(
 
 
 def known_groups(database: Path, device: str) -> list[str]:
-    """Names of our groups on a device, as the last update read them; none where nobody can tell."""
+    """Names of our groups on a device, as the last update read them; none where they are unknown."""
     try:
         with read_only(database) as connection:
             row = connection.execute(
@@ -80,7 +80,7 @@ def good_list(database: Path, device: str, name: str) -> "tuple[str, StoredList]
     """
     The last good list of that *name*: the *device*'s own, else the latest of another one, and whose that is.
 
-    None where there is none, or nobody can tell.
+    None where there is none, or that is unknown.
     """
     from tscm.store.generations import StoredList
 
@@ -110,7 +110,7 @@ def good_list(database: Path, device: str, name: str) -> "tuple[str, StoredList]
 def failing_names(database: Path, device: str) -> list[Json]:
     """
     Names that a device's block list must not reach and that its last update could not look up, as
-    `update.known_name.KnownName` reads them; none where nobody can tell.  Only where no manager runs.
+    `update.known_name.KnownName` reads them; none where they are unknown.  Only where no manager runs.
     """
     at_rest = not database.with_name(f"{database.name}-wal").exists()
     try:

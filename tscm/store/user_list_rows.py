@@ -28,7 +28,7 @@ T = TypeVar("T")
 SLICE = 1000
 """Rows of one transaction: some milliseconds."""
 PAUSE_SECONDS = 0.01
-"""Between two such transactions: whoever waits for the file asks again after some milliseconds, and must find it free."""
+"""Between two such transactions: a process that waits for the file asks again after some milliseconds, and must find it free."""
 _ASKED_AT_ONCE = 500
 DELETED = "deleted "
 """Begins the name of a list that is being deleted; the name of no other list has a blank."""

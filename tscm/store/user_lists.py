@@ -229,7 +229,7 @@ class UserLists:
         with self._open() as connection:
             row = row_of(connection, name)
             refuse_by_hand(row)
-            with writing(connection) as cursor:  # from here on it is gone for whoever looks
+            with writing(connection) as cursor:  # from here on it is gone for every reader
                 cursor.execute(
                     "UPDATE user_lists SET name = ?, version = 0 WHERE id = ?",
                     (f"{DELETED}{row.id}", row.id),

@@ -191,7 +191,7 @@ def _with_canonical_ends(row: Row, line: bytes) -> Row | None:
 def _canonical(address: bytes) -> bytes | None:
     """
     *address* as `str(ip_address(…))` spells it, as it stands where it is a name, and None where
-    it has colons and is no address: part of it may be the interface's name.
+    it has colons and is not an address: part of it may be the interface's name.
     """
     try:
         return str(ip_address(address.decode("ascii"))).encode("ascii")

@@ -3,7 +3,7 @@ One end of a packet's way, as the texts of ASA messages spell it.
 
 `IF:HOST/PORT (mapped)(user, group)` in most of them, `IF/HOST(PORT)(user, group)` in 106100.
 Interface names may hold blanks, colons and slashes, hosts may be IPv6 addresses or names, so that
-no one expression can tell where the interface ends: the first colon before an address does.
+no single expression can tell where the interface ends: the first colon before an address does.
 """
 
 import contextlib

@@ -24,7 +24,7 @@ class Lines:
     *count* whole lines, each closed by one LF and escaped; *escaped* says whether any escape
     stands in them.
 
-    Nobody changes one; it is not frozen, for one is made of each chunk, and that would take twice as long.
+    It is never changed; it is not frozen, because one is made of each chunk, and that would take twice as long.
     """
 
     data: bytes

@@ -38,7 +38,7 @@ class Framing(StrEnum):
     LINES = "lines"
     OCTETS = "octet counts"
     TLS = "TLS"
-    """A TLS hand-shake where none belongs: nothing in it is a message."""
+    """A TLS handshake where none belongs: nothing in it is a message."""
 
 
 @frozen

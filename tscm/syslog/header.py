@@ -120,7 +120,7 @@ _NO_NAME = re.compile(
 )
 """
 Words that name no device: programs, facility and severity, marks, the halves of a stamp that
-rsyslog parted at its first colon, and the date and the time of stamps in forms that nobody reads.
+rsyslog parted at its first colon, and the date and the time of stamps in forms that are not read.
 """
 _WITH_PORT = re.compile(
     rb"([0-9A-Za-z_.-]+):[0-9]{1,5}|([0-9]{1,3}(?:\.[0-9]{1,3}){3})[/#][0-9]{1,5}"

@@ -19,7 +19,7 @@ class Kind(StrEnum):
     BACK = "back"
     """Another configuration may be in force from now on."""
     AGENT = "agent"
-    """The configuration stays; what the agent was at is broken off."""
+    """The configuration stays; what the agent was at is interrupted."""
 
 
 @frozen

@@ -2,7 +2,7 @@
 What is pending of a firewall's upheavals, and when its groups are read again for them.
 
 Pure.  However many forged lines come, they cost `AT_ONCE` checks that reached the device, and then one in
-`SPACING_SECONDS`.  Checks that found nobody at home cost no more than a connection.
+`SPACING_SECONDS`.  Checks that did not reach the device cost no more than a connection.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ class Alert:
 
     pending: Mapping[str, float]
     tried: int = 0
-    """Checks in a row that found nobody at home."""
+    """Checks in a row that did not reach the device."""
     allowed_at: float = 0.0
     """When a hold of updates ended that kept checks away: no time before that was one to try in."""
 
@@ -72,7 +72,7 @@ class Alert:
         """
         After a check that reached the device: what was said since, and a reload that may still come.
 
-        *begun* is what was pending when it began.  What it could not put right is the schedule's.
+        *begun* is what was pending when it began.  What it could not repair is the schedule's.
         """
         return Alert(
             pending={
@@ -84,7 +84,7 @@ class Alert:
         )
 
     def unreached(self) -> "Alert":
-        """After a check that found nobody at home."""
+        """After a check that did not reach the device."""
         return evolve(self, tried=self.tried + 1)
 
     def due_at(self, now: float, reached: Sequence[float]) -> float:

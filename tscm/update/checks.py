@@ -66,7 +66,7 @@ class Checks:
         return kind_of(self._devices[name].settings).reloads
 
     def look_whether_held(self, name: str) -> None:
-        """Somebody ended a hold, or changed the settings: what waits for that is due, where it may be."""
+        """A hold ended, or the settings changed: what waits for that is due, where it may be."""
         if not self._held(name):
             self.lookout.free(name)
 

@@ -1,5 +1,5 @@
 """
-Whoever brings a device to its goal: an ASA is pushed to, another firewall pulls a list.
+What brings a device to its goal: an ASA is pushed to, another firewall pulls a list.
 """
 
 from abc import ABC, abstractmethod

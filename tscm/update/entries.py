@@ -1,7 +1,7 @@
 """
 The manager's duty for entries by hand: what was entered is pushed, and taken off when its time is up.
 
-One timer, for what comes next.  Times of day are looked at anew every few seconds, for the clock may
+One timer, for what comes next.  Times of day are looked at again every few seconds, for the clock may
 be set; what is pending is read from the store, so that a manager that was killed goes on with it.
 """
 
@@ -41,7 +41,7 @@ from tscm.update.turns import Asker, Turns, Updated
 LOOK_SECONDS = 15.0
 """The timer waits no longer than this, so that a clock that was set is noticed."""
 GRACE_SECONDS = 20.0
-"""So long whoever entered something has to push it; then the manager does."""
+"""So long the command that entered something has to push it; then the manager does."""
 _FIRST_RETRY_SECONDS = 60.0
 _LAST_RETRY_SECONDS = 900.0
 DUTY = Asker(what="a push of entries by hand", who="the manager")
@@ -63,7 +63,7 @@ class EntryDuty:
     Carries out entries by hand on all devices, asked for or not.
 
     *job* makes a device's job, *run* carries one out and keeps its outcome; *told* takes each outcome that
-    nobody asked for.
+    no user asked for.
     """
 
     _log: ClassVar[Logger] = Logger()
@@ -120,7 +120,7 @@ class EntryDuty:
         """
         The time of day, once what is left of each entry's time is right for it.
 
-        Whoever sets the clock neither ends an entry nor lengthens it.  Raises where the store cannot be used.
+        Setting the clock neither ends an entry nor lengthens it.  Raises where the store cannot be used.
         """
         now = wall_seconds(self._clock)
         jump = self._jumps.since_last()
@@ -283,7 +283,7 @@ class EntryDuty:
         """
         The job that brings a device its entries by hand and nothing else, without long pauses.
 
-        Where updates are held or disabled, entries only go, unless somebody *told* so.
+        Where updates are held or disabled, entries only go, unless the user *told* so.
         """
         job = evolve(self._job(one), only_entries=True)
         memory = DeviceMemory.from_json(job.memory)
@@ -336,7 +336,7 @@ class EntryDuty:
         return self._records
 
     def keep(self, new: HandEntry) -> tuple[HandEntry, bool]:
-        """Store an entry; the manager pushes it, where nobody else does within a while."""
+        """Store an entry; the manager pushes it, where no command does within a while."""
         kept, fresh = self._records.by_hand.keep(new)
         self.touch((name for name in self._devices if kept.concerns(name)), GRACE_SECONDS)
         return kept, fresh

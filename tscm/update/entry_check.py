@@ -168,7 +168,7 @@ def _where(cause: str, names: Sequence[str], devices: int) -> str:
 
 
 def _allow_list(one: Concerned) -> CidrSet:
-    """As it is in force; what lies damaged permits nothing that anybody knows of."""
+    """As it is in force; what is damaged permits nothing that is known."""
     try:
         return CidrSet() if one.allow is None else CidrSet.of(decode_entries(one.allow))
     except ValueError:

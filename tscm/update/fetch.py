@@ -1,5 +1,5 @@
 """
-From the policy service to what a device shall hold: fetch, guard, merge, cut.
+From the policy service to what a device is to hold: fetch, guard, merge, cut.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -56,7 +56,7 @@ def fetch_goal(
     told: Callable[[tuple[KnownName, ...]], None] = lambda _: None,
 ) -> Goal:
     """
-    What the device shall hold now.
+    What the device is to hold now.
 
     Before anything ends the run *found* is told all risks, and *told* what is known of names.
 

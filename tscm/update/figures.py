@@ -139,7 +139,7 @@ class UpdateRecord:
     by_hand: tuple[int, ...] = ()
     """Numbers of the entries by hand that the device holds, where the run was good."""
     paused: bool = False
-    """Policy updates are disabled; this one ran because someone asked for it."""
+    """Policy updates are disabled; this one ran because it was requested."""
     block: ListFigures | None = None
     allow: ListFigures | None = None
     findings: tuple[str, ...] = ()
@@ -218,7 +218,7 @@ class UpdateFigures:
     failed_runs: int = 0
     unsaved: bool = False
     test_entry: str | None = None
-    """The entry of a test that broke off, still blocked on the device."""
+    """The entry of a test that was interrupted, still blocked on the device."""
     upheavals: str = ""
     """What the firewall said of itself and no good update has answered since."""
     upheavals_since: float | None = None

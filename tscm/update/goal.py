@@ -1,5 +1,5 @@
 """
-What a device shall hold, and whether it may be pushed.
+What a device is to hold, and whether it may be pushed.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from tscm.update.job import UpdateJob
 @frozen(kw_only=True, eq=False)
 class Goal:
     """
-    What a device shall hold, and how that came about.
+    What a device is to hold, and how that came about.
     """
 
     block: CidrSet
@@ -55,7 +55,7 @@ class Goal:
         """
         Does *one* hold just this, from the lists and by hand?
 
-        What lies damaged holds nothing, nor does what a purge left.
+        What is damaged holds nothing, nor does what a purge left.
         """
         if one is None or one.purged:
             return False

@@ -20,7 +20,7 @@ class RecentHits:
     Hits for the choice of what is cut; none where they cannot be read, and a note that says so.
 
     They only order what a list that is too long loses: a policy must not wait until the database
-    is mended.
+    is repaired.
     """
 
     _hits: Hits

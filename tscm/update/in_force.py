@@ -98,9 +98,9 @@ def _force(job: UpdateJob, one: Generation | None) -> Force | None:
     """
     As the store has it, without entries by hand, which come and go as operators like.
 
-    What lies damaged there is no measure, and told elsewhere.
+    What is damaged there is no measure, and told elsewhere.
     """
-    if one is None or one.purged:  # what a purge left is no measure of what anybody wants
+    if one is None or one.purged:  # what a purge left is no measure of what is wanted
         return None
     try:
         block, allow = (

@@ -115,7 +115,7 @@ def cidr_of(asked: str) -> Cidr:
 def explain_each(
     jobs: Sequence[UpdateJob], asked: str, opening: Opening
 ) -> list[Explanation | TscmError]:
-    """How an address or network stands with the lists of each device, or why nobody can tell."""
+    """How an address or network stands with the lists of each device, or why that is unknown."""
     found: list[Explanation | TscmError] = []
     for job in jobs:
         try:

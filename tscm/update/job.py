@@ -51,7 +51,7 @@ class Seen:
 
 
 Stored = Callable[[], Collection[str] | None]
-"""Names of the devices that have a file; None where nobody knows."""
+"""Names of the devices that have a file; None where that is unknown."""
 Claimed = Callable[[DeviceSettings, Seen, LookUp], tuple[str, str] | None]
 """Another device that is the firewall which was seen, with the same prefix, and by what that is known.  Blocks."""
 
@@ -92,7 +92,7 @@ class UpdateJob:
 
     *known* are the last good lists by name, *applied* what the device was last made to hold,
     *memory* what the last run left in `UpdateOutcome.memory`.  With *rollback* no list is fetched:
-    that generation is what the device shall hold.  *patient* false means one try and no
+    that generation is what the device is to hold.  *patient* false means one try and no
     pauses: the device failed too often of late.
     """
 
@@ -124,7 +124,7 @@ class UpdateJob:
     A device that does not answer yet ends the run at once: it is looked at again, out of turn.
     """
     by_hand: tuple[HandEntry, ...] = ()
-    """The entries by hand that the device shall hold, beside what comes from the lists."""
+    """The entries by hand that the device is to hold, beside what comes from the lists."""
     only_entries: bool = False
     """Entries by hand come and go, no list is fetched: all else stays as *applied* has it."""
     published: Path | None = None

@@ -35,5 +35,5 @@ class KnownName:
         return evolve(self, addresses=dict(newest), resolved_at=now, failing_since=None)
 
     def overdue(self, now: float) -> bool:
-        """Has it been unknown for so long that somebody has to look?"""
+        """Has it been unknown for so long that an operator has to look?"""
         return self.failing_since is not None and now - self.failing_since >= ALARM_SECONDS

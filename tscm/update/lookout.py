@@ -2,7 +2,7 @@
 Checks out of turn: a firewall told of an upheaval, so its groups are read and repaired now.
 
 In the reactor thread.  When a check comes is for `tscm.update.alert` to say; what a check does is the
-update service's.  Between two checks nothing is held: whoever asks for an update has his turn.
+update service's.  Between two checks nothing is held: an update that is asked for has its turn.
 """
 
 from collections.abc import Callable, Mapping
@@ -72,13 +72,13 @@ class Lookout:
         return one.alert.pending if new else {}
 
     def hear_again(self, name: str, messages: Mapping[str, float]) -> None:
-        """What was told before a stop: nobody could look until now."""
+        """What was told before a stop: not checked until now."""
         one = self._watched.setdefault(name, _Watched())
         one.alert = one.alert.freed(self._now())
         self.hear(name, messages)
 
     def checked(self, name: str, started_at: float, finished_at: float) -> None:
-        """An update of a device was good, whoever asked for it."""
+        """An update of a device was good, however it was started."""
         one = self._watched.get(name)
         if one is None:
             return

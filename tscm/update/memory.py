@@ -67,7 +67,7 @@ class DeviceMemory:
     paused: bool | None = None
     """Were policy updates disabled in the settings when last looked at?  None: never looked at."""
     held: bool = False
-    """Rolled back by hand: scheduled runs wait until someone resumes them."""
+    """Rolled back by hand: scheduled runs wait until they are resumed."""
     undeletable: tuple[str, ...] = field(default=(), converter=_names)
     """Groups of ours that nothing of ours uses and that the device would not delete."""
     changes: Mapping[str, Sequence[float]] = field(factory=dict, converter=_times)
@@ -79,7 +79,7 @@ class DeviceMemory:
     upheavals: Mapping[str, float] = field(factory=dict, converter=_moments)
     """What the firewall said of itself that no good update has answered: message, time of receipt."""
     unused: tuple[str, ...] = field(default=(), converter=_names)
-    """Parents that had to be made anew and that no access-list was seen to use since."""
+    """Parents that had to be made again and that no access-list was seen to use since."""
     group_limit: int | None = None
     """Members that the device was seen to take in a group, where it was seen to refuse more."""
     group_ceiling: int | None = None
@@ -91,7 +91,7 @@ class DeviceMemory:
     test_entry: str | None = None
     """What `tsadmin test` put into the block groups; noted before it is pushed, forgotten once it is gone."""
     shape: tuple[str, ...] = field(default=(), converter=_names)
-    """Names of the lists that were in force after the last good run; none where nobody noted them."""
+    """Names of the lists that were in force after the last good run; none where they were not recorded."""
 
     by_hand: tuple[int, ...] = field(default=(), converter=_numbers)
     """Numbers of the entries by hand that the device held after the last good run."""
@@ -145,7 +145,7 @@ class DeviceMemory:
         if kept.group_limit is not None and after.group_size > max(
             kept.group_limit, before.group_size
         ):
-            kept = attrs.evolve(kept, group_limit=None, group_ceiling=None)  # to be tried anew
+            kept = attrs.evolve(kept, group_limit=None, group_ceiling=None)  # to be tried again
         if before.own_names != after.own_names:
             kept = attrs.evolve(
                 kept, layout=None, undeletable=(), unused=(), groups=(), test_entry=None
@@ -180,7 +180,7 @@ class DeviceMemory:
 
 
 def no_push(settings: DeviceSettings, memory: DeviceMemory, now: float) -> str:
-    """Why nothing may be pushed without somebody who asks for it; empty where it may."""
+    """Why nothing may be pushed without a request; empty where it may."""
     if not settings.policy_updates:
         return "policy updates are disabled"
     if is_sealed(settings):
@@ -226,7 +226,7 @@ def edit_notes(
     kind: str, applied: Iterable[Cidr], present: Iterable[Cidr], *, right: bool
 ) -> list[str]:
     """
-    What somebody else did to a list since it was last applied.
+    What others did to a list since it was last applied.
 
     A manager that was killed in the middle of a push leaves the same picture; what was pushed whole
     may be *right* by now.

@@ -31,7 +31,7 @@ def is_address(host: str) -> bool:
 @frozen(kw_only=True)
 class Host:
     """
-    Somebody whom policy or log goes through: *host* as it is given, and *where* that is set.
+    A party that policy or log goes through: *host* as it is given, and *where* that is set.
     """
 
     host: str

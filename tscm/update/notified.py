@@ -1,7 +1,7 @@
 """
 The manager's ear for NOTIFY (RFC 1996): a policy server says that a list has changed, and its devices are updated.
 
-Heard is who is one of the policy servers, and nobody else is answered.  An address can be forged: all that a
+Heard is who is one of the policy servers, and no other host is answered.  An address can be forged: all that a
 message does is to have a list asked for its serial, once in `PAUSE_SECONDS`, however many come.
 """
 

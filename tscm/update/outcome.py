@@ -26,12 +26,12 @@ class UpdateOutcome(UpdateRecord):
     good_lists: tuple[StoredList, ...] = attrs.field(default=(), repr=False)
     generation: Generation | None = attrs.field(default=None, repr=False)
     names: "tuple[KnownName, ...] | None" = attrs.field(default=None, repr=False)
-    """What is known of names that must not be blocked; None where nobody asked."""
+    """What is known of names that must not be blocked; None where that was not asked."""
     rebased: bool = attrs.field(default=False, repr=False)
     """What is in force now is accepted as it is: what was so before is no measure any more."""
     memory: Json | None = attrs.field(default=None, repr=False)
     unreached: bool = attrs.field(default=False, repr=False)
-    """Nobody answered: no agent, or not even a connection."""
+    """No answer: no agent, or not even a connection."""
     outdated: bool = attrs.field(default=False, repr=False)
     """It was bound to another plan than there is now: a mistake of who asked, and no outcome of the device."""
 

@@ -54,7 +54,7 @@ def retry_delay(
 
 def quick_retry_delay(fault: DeviceFault, count: int) -> RetryDelay | None:
     """
-    The same of a run for which somebody waits who wants to know where it failed.
+    The same of a run for which a user waits who wants to know where it failed.
 
     Only what asks for a new look is tried again, and at once; an agent that fails is left for a later run.
     """

@@ -1,5 +1,5 @@
 """
-The turn of a device held for a test of its chain, and what a test that broke off left there.
+The turn of a device held for a test of its chain, and what a test that was interrupted left there.
 
 In the reactor thread.  What a test blocks is noted in the database before it is pushed, so that the next
 update, the next test and the next start of the manager know it for what it is and take it out.
@@ -67,7 +67,7 @@ class HeldTurn:
         return self._turns.over(self._one)
 
     def tell(self, progress: Progress) -> None:
-        """What is under way, for those who wait for the device."""
+        """What is in progress, for those who wait for the device."""
         self._one.progress = progress  # a plain assignment: safe from any thread
 
     async def in_thread(self, call: Callable[..., T], *args: Any) -> T:
@@ -91,7 +91,7 @@ class HeldTurn:
 @define(eq=False)
 class Proofs:
     """
-    Gives tests the turn of their device, and takes away what one that broke off left.
+    Gives tests the turn of their device, and takes away what one that was interrupted left.
     """
 
     _log: ClassVar[Logger] = Logger()
@@ -136,7 +136,7 @@ class Proofs:
     # -- what a test left --------------------------------------------------------
 
     def look_for_leftover(self, name: str, after: float | None = None) -> None:
-        """Where the database says that a test broke off, have its entry taken away in a while."""
+        """Where the database says that a test was interrupted, have its entry taken away in a while."""
         self.forget(name)
         if self._turns.stopping or name not in self._devices:
             return

@@ -319,7 +319,7 @@ class UpdateRecords:
         self.hold(name, finished_at, "after a purge")
 
     def keep_failed_purge(self, failed: UpdateOutcome) -> None:
-        """A purge that broke off: what it had taken off by then the next update finds."""
+        """A purge that was interrupted: what it had taken off by then the next update finds."""
         self.change_memory(failed.device, layout=None)
         self._policies.save_update(
             failed.device, failed.started_at, failed.finished_at, failed.result, failed.to_json()
@@ -399,7 +399,7 @@ class UpdateRecords:
         """
         What is shown of it; without the store the `fault`, for lines are collected all the same.
 
-        Read only after something of the device was written, or while the store has a fault; with *anew* at
+        Read only after something of the device was written, or while the store has a fault; with *again* at
         any rate, for who looks whether the database can be read.
         """
         changes = self._policies.changes(name)

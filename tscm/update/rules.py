@@ -87,7 +87,7 @@ def known_rules(
     sources: Iterable[str],
 ) -> tuple[GuardRules, list[Host]]:
     """
-    The guard's rules for what is entered by hand, without looking any name up, and whose address nobody knows.
+    The guard's rules for what is entered by hand, without looking any name up, and whose address is unknown.
 
     *sources* are the hosts that lists came by way of.  Raises `NetworksUnreadable`.
     """

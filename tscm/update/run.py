@@ -113,7 +113,7 @@ class UpdateRun:
         except UpdateStopped as error:
             return self._end(Result.STOPPED, error)
         except TscmError as error:
-            if self.job.pause(0.0):  # cut off because the manager stops: no fault of anybody's
+            if self.job.pause(0.0):  # cut off because the manager stops: no fault of the device
                 return self.stopped()
             return self._end(Result.FAILED, error)
 

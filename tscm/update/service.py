@@ -3,7 +3,7 @@ Policy updates of all devices: each at a time of its own, a few at once, never t
 
 Lives in the reactor thread and holds the store; the runs go into threads and know nothing of
 either.  Between two attempts of a run nothing is held, so that a firewall that needs minutes
-to come back delays nobody.  What brings numpy, dnspython and requests is imported by the first run.
+to come back delays no other device.  What brings numpy, dnspython and requests is imported by the first run.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -119,7 +119,7 @@ class UpdateService(Service):
 
     def stopService(self) -> Deferred[Any]:
         """
-        No further run; fires when those under way have come to a safe point and are kept.
+        No further run; fires when those in progress have come to a safe point and are kept.
         """
         super().stopService()
         self._turns.stopping = True
@@ -135,7 +135,7 @@ class UpdateService(Service):
 
     def set_device(self, settings: DeviceSettings) -> None:
         """
-        Take in a device, or its changed settings; a run under way ends with the old ones.
+        Take in a device, or its changed settings; a run in progress ends with the old ones.
         """
         present = self._devices.get(settings.name)
         if present is None:
@@ -174,7 +174,7 @@ class UpdateService(Service):
             self._records.note_pause(name, at, paused=not one.settings.policy_updates)
 
     def forget_device(self, name: str) -> None:
-        """Forget a device and all that is kept of it; a run under way stops at the next step."""
+        """Forget a device and all that is kept of it; a run in progress stops at the next step."""
         self._leave(name)
         if self._records.fault is None:
             self._records.forget(name)
@@ -186,7 +186,7 @@ class UpdateService(Service):
 
     def rename_device(self, name: str, to: str) -> None:
         """
-        Update the device no more under *name*; what is kept of it is kept of *to*.  No run may be under way.
+        Update the device no more under *name*; what is kept of it is kept of *to*.  No run may be in progress.
 
         Raises where the store cannot be used; then nothing has changed.
         """
@@ -248,7 +248,7 @@ class UpdateService(Service):
 
     def lists_changed(self, names: Collection[str]) -> None:
         """
-        These lists were published anew: devices that use one are updated now, as on the schedule.
+        These lists were published again: devices that use one are updated now, as on the schedule.
         """
         if not self.running:
             return
@@ -270,7 +270,7 @@ class UpdateService(Service):
         asker: Asker = MANAGER,
     ) -> Deferred[UpdateOutcome]:
         """
-        Fetch and push, after what is under way for the device; also where updates are disabled.
+        Fetch and push, after what is in progress for the device; also where updates are disabled.
 
         What is risky about it is refused unless *consent* has it.  A run that waits for the device to
         come back tries again at once.
@@ -379,9 +379,9 @@ class UpdateService(Service):
         refused: Callable[[T], bool] = lambda _: False,
     ) -> Deferred[T]:
         """
-        *call* in a thread, when nothing else is under way for the device: an agent bears one asker.
+        *call* in a thread, when nothing else is in progress for the device: an agent bears one asker.
 
-        Where its answer is that the password was *refused*, that is kept before anybody else has his turn.
+        Where its answer is that the password was *refused*, that is kept before another caller has its turn.
         Where the store cannot be read the job knows nothing of earlier runs.
         """
         one = self._device(name)
@@ -411,7 +411,7 @@ class UpdateService(Service):
 
     def figures(self, name: str, *, anew: bool = False) -> UpdateFigures:
         """
-        For `show`: the last update and the last good one, what is under way, when the next comes.
+        For `show`: the last update and the last good one, what is in progress, when the next comes.
         """
         one = self._device(name)
         return evolve(

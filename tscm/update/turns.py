@@ -2,7 +2,7 @@
 Whose turn it is: one run of a device at a time, a few devices at once, pauses that hold nothing.
 
 A run that waits for its device does no work that the bound on runs is for.  So it lends its place
-to the next one, and a few firewalls that answer slowly or never delay nobody.
+to the next one, and a few firewalls that answer slowly or never delay no other device.
 """
 
 from collections.abc import Callable, Coroutine, Iterable
@@ -35,17 +35,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SILENT_SECONDS = 5.0
-"""A run that got no further for so long waits for somebody else."""
+"""A run that got no further for so long waits for another party."""
 MAX_LENT = 32
 """Threads for runs that lent their place: each holds its lists in memory while it waits."""
 
 
 QUICK_PLACES = 16
-"""Threads for pushes of entries by hand, for which somebody waits: not behind updates, nor 4 at a time."""
+"""Threads for pushes of entries by hand, for which a user waits: not behind updates, nor 4 at a time."""
 
 
 def _nothing(*_: object) -> None:
-    """Nobody asks."""
+    """No caller to tell."""
 
 
 @frozen(kw_only=True)
@@ -54,7 +54,7 @@ class Asker:
     Who asks for work on a device: *what* and *who* for sentences, and two calls in the reactor thread.
 
     *wait* takes the sentence that says for what the work waits; *begin* is called when its turn has
-    come, and raises where nobody wants it any more.
+    come, and raises where it is not wanted any more.
     """
 
     what: str
@@ -72,7 +72,7 @@ EXAMINATION = Asker(what="a check of the device", who="the doctor")
 @frozen
 class Activity:
     """
-    What is under way for a device, since when, and who asked for it.
+    What is in progress for a device, since when, and who asked for it.
     """
 
     what: str
@@ -96,7 +96,7 @@ class Activity:
 @define(eq=False)
 class Updated:
     """
-    One device under update: its settings, its timer, and what is under way.
+    One device under update: its settings, its timer, and what is in progress.
     """
 
     settings: DeviceSettings
@@ -106,13 +106,13 @@ class Updated:
     waiting_until: float | None = None
     progress: Progress | None = None
     activity: Activity | None = None
-    """What is under way."""
+    """What is in progress."""
     tally: UpdateTotals = field(factory=UpdateTotals)
     _pause: Deferred[None] | None = None
     _hurried: bool = False
 
     def hurry(self) -> None:
-        """End a pause now: someone asks for an update, or the run is to end."""
+        """End a pause now: a user asks for an update, or the run is to end."""
         if self._pause is not None:
             self._hurried = True
             self._pause.cancel()
@@ -146,7 +146,7 @@ class Place:
     """
     One of the few places, for one call in a thread.
 
-    It is lent for good: to wait for it anew in the middle of a push would leave a device alone
+    It is lent for good: to wait for it again in the middle of a push would leave a device alone
     half-way.  So for a moment more runs than the setting says may get on, when silent devices come back.
     """
 
@@ -201,7 +201,7 @@ class Turns:
         self._slots = DeferredSemaphore(self._parallel)
 
     def over(self, one: Updated) -> bool:
-        """Shall what is under way for this device end at the next safe point?"""
+        """Whether what is in progress for this device is to end at the next safe point."""
         return self.stopping or one.gone
 
     def take(
@@ -211,7 +211,7 @@ class Turns:
         asker: Asker = SCHEDULE,
     ) -> Deferred[T]:
         """
-        Do *work* when nothing else is under way for the device.
+        Do *work* when nothing else is in progress for the device.
 
         The *asker* is told for what it waits, and when its turn has come: it may refuse it then, and
         nothing is done.
@@ -256,7 +256,7 @@ class Turns:
         return [turn.holder for turn in turns if turn.holder is not None]
 
     def hurry(self, one: Updated) -> None:
-        """End the pause of whoever has the turn of this device's firewall."""
+        """End the pause of the run that has the turn of this device's firewall."""
         one.hurry()
         for holder in self._holders(self._turns_of(one)):
             holder.hurry()
@@ -321,7 +321,7 @@ class Turns:
         return not self.over(one)
 
     def when_idle(self) -> Deferred[Any]:
-        """Fires when nothing is under way any more; failures are their askers' to tell."""
+        """Fires when nothing is in progress any more; failures are their askers' to tell."""
         return DeferredList([witness(run) for run in self._runs], consumeErrors=True)
 
 
@@ -329,7 +329,7 @@ def witness(run: Deferred[T], *, take: bool = False) -> Deferred[T]:
     """
     A Deferred that fires as *run* does and can be cancelled without harm to it.
 
-    With *take* nobody else waits for *run*, and its failure is the witness's to tell.
+    With *take* no other caller waits for *run*, and its failure is the witness's to tell.
     """
     seen: Deferred[T] = Deferred()
 

@@ -44,7 +44,7 @@ def name_warnings(
 
 def held_back(job: UpdateJob, block: CidrSet, people: Sequence[Host]) -> CidrSet:
     """
-    Of *block* what is in force already, for nobody knows whom the rest would hit.
+    Of *block* what is in force already, because it is unknown whom the rest would hit.
 
     Raises `PolicyRefused` where nothing is in force.
     """
@@ -53,7 +53,7 @@ def held_back(job: UpdateJob, block: CidrSet, people: Sequence[Host]) -> CidrSet
             held = CidrSet.of(job.applied.of_lists.entries(job.settings.name, "block"))
             return block.intersection(held)
     except StoredDamaged:
-        pass  # then nobody knows what is in force
+        pass  # then it is unknown what is in force
     raise PolicyRefused(
         job.settings.name,
         [

@@ -105,7 +105,7 @@ def proxy_silent(proxy: str, seconds: float, *, connected: bool) -> tuple[str, s
 
 
 def proxy_broke(proxy: str, *, garbage: bool) -> tuple[str, str]:
-    """Cause and remedy where the proxy hung up before it had answered CONNECT, or talked *garbage*."""
+    """Cause and remedy where the proxy closed the connection before it had answered CONNECT, or talked *garbage*."""
     if garbage:
         return (
             f"the log upload proxy {proxy} answered CONNECT with data that is not HTTP",

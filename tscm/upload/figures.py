@@ -38,7 +38,7 @@ class UploadFigures:
     repeats_known: int = 0
     """Batches that the receiver had already when they were sent again."""
     set_aside: int = 0
-    """Batches that were refused for good and wait for a decision."""
+    """Batches that were rejected and wait for a decision."""
     batch: str | None = None
     """The key of the batch in hand."""
     encoding: str = "none"

@@ -45,7 +45,7 @@ class UploadOutcome:
 @frozen(kw_only=True)
 class RejectedBatch:
     """
-    A batch that the receiver refused for good: kept as a file, listed, and sent again on request.
+    A batch that the receiver rejected: kept as a file, listed, and sent again on request.
     """
 
     key: str

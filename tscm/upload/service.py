@@ -44,7 +44,7 @@ from tscm.upload.state import (
 from tscm.upload_format import ENCODINGS, content_digest
 
 MAX_REFUSALS = 3
-"""After so many refusals for good a batch is set aside, so that it does not block those behind it."""
+"""After so many refusals for good a batch is kept as rejected, so that it does not block those behind it."""
 
 _JOIN_SECONDS = 2.0  # segments sealed shortly after each other go together
 _RETRY_FIRST, _RETRY_MOST = 5.0, 600.0
@@ -92,7 +92,7 @@ class UploadService(Service):
     _total: UploadOutcome = field(factory=UploadOutcome, init=False)
     _known: int = field(default=0, init=False)
     rejected_count: int = field(default=0, init=False)
-    """Batches that were refused for good and wait for somebody to send or drop them."""
+    """Batches that were rejected and wait to be resent or dropped."""
 
     def __attrs_post_init__(self) -> None:
         self._reading = ReaderLoop(
@@ -116,7 +116,7 @@ class UploadService(Service):
 
     def stopService(self) -> Deferred[None] | None:
         """
-        Cuts the request under way off, which goes again under the same key; fires when it has ended.
+        Cuts the request in progress off, which goes again under the same key; fires when it has ended.
         """
         super().stopService()
         self._exchanges.cut()
@@ -258,7 +258,7 @@ class UploadService(Service):
         while self._parts and self._parts[0].end <= self._reader.position.offset:
             await self._keep(self._parts[1:])  # the stop came between the two
         if self._parts and self._parts[0].start > self._reader.position.offset:
-            # The cursor is older than the batch (a backup, a reader dropped and made anew): what
+            # The cursor is older than the batch (a backup, a reader dropped and made again): what
             # lies between must not be passed unsent.
             await self._keep(())
         if self._parts:
@@ -379,7 +379,7 @@ class UploadService(Service):
         return self._state.with_name("aside")
 
     def rejected_batches(self) -> "Deferred[list[RejectedBatch]]":
-        """The batches that were refused for good, oldest first."""
+        """The batches that were rejected, oldest first."""
         return self._threads.run(list_rejected, self._folder)
 
     def resend_rejected(self, key: str) -> "Deferred[UploadOutcome]":

@@ -1,5 +1,5 @@
 """
-What an uploader must still know after a crash: the batch in hand, and batches set aside.
+What an uploader must still know after a crash: the batch in hand, and batches kept as rejected.
 """
 
 import itertools
@@ -39,7 +39,7 @@ def decode(content: bytes) -> tuple[Part, ...]:
     """
     What `encode` was given; nothing where the content is damaged.
 
-    A damaged file costs no line: the range is batched anew, under another key.
+    A damaged file costs no line: the range is batched again, under another key.
     """
     try:
         table = json.loads(content)
@@ -95,7 +95,7 @@ def store_rejected(folder: Path, aside: RejectedBatch, selected: bytes) -> int:
 
 
 def list_rejected(folder: Path) -> list[RejectedBatch]:
-    """Blocking: what was set aside, oldest first; files that cannot be read are passed over."""
+    """Blocking: what was kept as rejected, oldest first; files that cannot be read are passed over."""
     found = []
     for path in folder.glob("*.json"):
         try:

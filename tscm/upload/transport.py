@@ -161,7 +161,7 @@ class Way:
             if cut.over:
                 raise self._cut_off(client.wire, body, seconds) from None
             raise self._failed(error, body, client.wire) from error
-        if cut.over:  # we hung up ourselves, and that may look like the end of a body
+        if cut.over:  # this side closed the connection, which may look like the end of a body
             raise self._cut_off(client.wire, body, seconds)
         return reply
 

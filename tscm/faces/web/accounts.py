@@ -2,7 +2,7 @@
 Who may sign in, and who is: users, sessions and one-time codes in a small SQLite file of the page's own.
 
 For the reactor thread, in statements of some microseconds; `tsadmin web` opens the same file.  Of sessions and codes
-only digests are kept: whoever reads the file cannot use them.
+only digests are kept: a reader of the file cannot use them.
 """
 
 import re
@@ -45,7 +45,7 @@ class AccountRefused(TscmError):
 
 @frozen(kw_only=True)
 class User:
-    """Somebody who may sign in.  Times are POSIX seconds."""
+    """A user who may sign in.  Times are POSIX seconds."""
 
     name: str
     role: Role
@@ -84,7 +84,7 @@ class Event:
 
 
 def name_fault(name: str) -> str | None:
-    """Why nobody can be called so, or None: the name goes into the audit and into a header."""
+    """Why this cannot be a user's name, or None: the name goes into the audit and into a header."""
     if _NAME.fullmatch(name):
         return None
     return "a user name has 1 to 63 letters, digits and . _ @ -, and begins with a letter or digit"
@@ -143,7 +143,7 @@ class Accounts:
         return str(rows[0][0]) if rows else None
 
     def any_user(self) -> bool:
-        """Is there anybody who may sign in?"""
+        """Is there a user who may sign in?"""
         return bool(self.database.rows("SELECT 1 FROM users LIMIT 1"))
 
     def add_user(self, name: str, role: Role, kept: str, now: float) -> None:
@@ -268,7 +268,7 @@ class Accounts:
         return code
 
     def code_is_out(self, now: float) -> bool:
-        """Is there a code that somebody may still use?"""
+        """Is there a code that may still be used?"""
         return bool(self.database.rows("SELECT 1 FROM codes WHERE until > ?", now))
 
     def code_user(self, code: str, now: float) -> tuple[bool, str | None]:

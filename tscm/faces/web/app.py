@@ -141,7 +141,7 @@ class WebApp:
         return opened
 
     def _nowhere(self, request: Request, _: Failure) -> bytes:
-        """No such page; told in the same words to whoever is signed in or not."""
+        """No such page; told in the same words whether the visitor is signed in or not."""
         if request.path == b"/api" or request.path.startswith(API):
             return self._send_document(request, api.no_such_path())
         visit = self._visit(request, None, {})

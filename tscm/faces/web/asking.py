@@ -75,7 +75,7 @@ class Asking:
 
     def with_backend(self, call: Callable[..., Value], user: str, *args: Any) -> Deferred[Value]:
         """
-        *call* with a backend of *user*'s in a thread: steps that must all be made, whoever goes away meanwhile.
+        *call* with a backend of *user*'s in a thread: steps that must all be made, even if the visitor goes away meanwhile.
         """
         return self._run(call, self._backend(user), *args)
 
@@ -102,7 +102,7 @@ class Asking:
             waiting.append(told)
         else:
             self._under_way[name] = [told]
-            # Not the visitor's own: whoever goes away must not take the answer from the others.
+            # Not the visitor's own: a visitor who goes away must not take the answer from the others.
             asked = Deferred.fromCoroutine(self._asked(operation, args, kept))
             asked.addBoth(self._tell, name)
         return await told

@@ -54,8 +54,8 @@ def user_of_proxy(names: Collection[str], address: str, proxies: Collection[str]
     """
     The user whom a trusted proxy names in its header, or None without one.
 
-    Raises `ValueError` where the header is not to be believed: it is rejected and never passed over, for whoever
-    sends it tries to be somebody else.
+    Raises `ValueError` where the header is not to be believed: it is rejected and never ignored, because a client that
+    sends it tries to be another one.
     """
     if not names:
         return None

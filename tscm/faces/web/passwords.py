@@ -11,7 +11,7 @@ from typing import Any
 LEAST = 12
 MOST = 256
 _TIME_COST, _MEMORY_KB = 2, 19 * 1024
-"""OWASP's second choice for argon2id; more only helps whoever floods the login."""
+"""OWASP's second choice for argon2id; more only helps an attacker who floods the login."""
 
 
 def password_fault(name: str, password: str) -> str | None:

@@ -11,7 +11,7 @@ class Role(IntEnum):
     """
 
     NOBODY = 0
-    """Whoever opens the page without having signed in."""
+    """A visitor who has not signed in."""
     VIEWER = 1
     """Sees everything but the users."""
     ANALYST = 2

@@ -51,7 +51,7 @@ _ROUTES: dict[tuple[str, str], Route] = {}
 @frozen(kw_only=True)
 class page:  # noqa: N801 - a decorator
     """
-    Register the decorated function for GET, or for another *method*, on *path*; nobody below *role* gets there.
+    Register the decorated function for GET, or for another *method*, on *path*; no user below *role* gets there.
     """
 
     path: str

@@ -1,7 +1,7 @@
 """
-How fast somebody may try passwords.  Pure: the time is handed in.
+How fast a client may try passwords.  Pure: the time is handed in.
 
-Never a lock-out: whoever guesses at an account must not keep its owner out.  A try is counted by the address that it
+Never a lock-out: an attacker who guesses at an account must not keep its owner out.  A try is counted by the address that it
 comes from, and by the account where that account has not been used from the address before; it counts
 as failed from its beginning, so that many at once are no way around.
 """
@@ -73,7 +73,7 @@ class Throttle:
             or now - found.next_at > FORGOTTEN_SECONDS
             or found.next_at - now > 2 * LONGEST_SECONDS
         ):
-            return _Tries(0, 0.0)  # long ago, or before somebody set the clock back
+            return _Tries(0, 0.0)  # long ago, or before the clock was set back
         return found
 
 

@@ -55,7 +55,7 @@ class Visit:
 
     @property
     def user(self) -> str:
-        """The name of who asks; empty for nobody."""
+        """The name of who asks; empty for a visitor who is not signed in."""
         return "" if self.session is None else self.session.user
 
     def at(self, **changes: str | None) -> str:
@@ -112,7 +112,7 @@ class Sink(Protocol):
         """Whom to tell when the browser does not read."""
 
     def unregisterProducer(self) -> object:
-        """Nobody any more."""
+        """Not signed in any more."""
 
 
 class Running(Protocol):

@@ -17,7 +17,7 @@ from tscm.update.memory import DeviceMemory, edit_notes
 
 def last_applied(job: UpdateJob) -> tuple[Mapping[str, list[Cidr]] | None, str]:
     """
-    What the device was made to hold last, by kind (None: nobody knows), and a note where it lies damaged in the store.
+    What the device was made to hold last, by kind (None: unknown), and a note where it is damaged in the store.
 
     A damaged generation is replaced when the run is good.
     """
@@ -55,5 +55,5 @@ def changes(
         entry = memory.test_entry
         if entry is not None and entry in found and entry not in applied[kind]:
             yield f"{entry}, which an interrupted test had blocked, is removed"
-            found = [one for one in found if one != entry]  # nobody edited that
+            found = [one for one in found if one != entry]  # not edited by hand
         yield from edit_notes(kind, applied[kind], found, right=right)

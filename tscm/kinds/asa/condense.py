@@ -1,5 +1,5 @@
 """
-A running configuration without what nobody asks of it: megabytes become kilobytes.  Pure.
+A running configuration without what is not asked of it: megabytes become kilobytes.  Pure.
 
 Kept are, in their order, the lines that tell of groups of a prefix and of names like theirs, the first entry of
 each access-list that leaves nothing to those below it, where access-lists are bound, interfaces, logging and

@@ -32,7 +32,7 @@ class Group:
 @frozen(kw_only=True)
 class Configuration:
     """
-    A running configuration: *size* of the whole in bytes, and the lines of it that somebody asks for.
+    A running configuration: *size* of the whole in bytes, and the lines of it that are asked for.
     """
 
     size: int = 0

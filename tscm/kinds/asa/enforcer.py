@@ -2,7 +2,7 @@
 The enforcer of an ASA: its object-groups are read, planned, changed portion by portion, and read back.
 
 1. ask the device who it is, and read its groups of our prefix
-2. plan the steps from what is there to what shall be there; a dry run ends here
+2. plan the steps from what is there to what is to be there; a dry run ends here
 3. apply them portion by portion
 4. read back, and plan again: nothing may be left to do
 5. save the configuration, if anything changed
@@ -60,7 +60,7 @@ class AsaEnforcer(Enforcer):
 
     asa: AsaSettings = field(init=False)
     _applied: Mapping[str, list[Cidr]] | None = field(default=None, init=False)
-    """What the device was made to hold last, by kind; None where nobody knows."""
+    """What the device was made to hold last, by kind; None where that is unknown."""
     _looked_up: bool = field(default=False, init=False)
     _lessons: Lessons = field(init=False)
     _told: dict[str, None] = field(factory=dict, init=False)

@@ -53,7 +53,7 @@ def _taken_off(prefix: str, child: str) -> str:
 
 class UnitOnStandby(DeviceFault):
     """
-    The address leads to a unit whose changes reach nobody and make a pair diverge.
+    The address leads to a unit whose changes reach no other unit and make a pair diverge.
     """
 
 

@@ -2,7 +2,7 @@
 Our object-groups on a device: their names, and which of them may be worked with.
 
 The groups of a prefix are `PREFIX-Block` and `PREFIX-Allow`, which hold only groups, and numbered
-children `PREFIX-Block-1` … that hold only addresses.  Any other name with the prefix is somebody's
+children `PREFIX-Block-1` … that hold only addresses.  Any other name with the prefix is foreign, or edited by
 own and is never touched.
 """
 
@@ -108,7 +108,7 @@ class Present:
         Groups of ours that *group* nests, also those that are gone.
 
         Under `forward-reference enable` a deleted group leaves its references behind; a name of our form
-        is ours, whoever deleted what had it.
+        is ours, even if what had it was deleted by others.
         """
         return [name for name in group.children if self._is_ours(name)]
 

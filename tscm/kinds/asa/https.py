@@ -61,7 +61,7 @@ class HttpsSession:
     connect_seconds: float
     monotonic: Callable[[], float] = time.monotonic
     patient: bool = True
-    """Is what is under way waited for a while when the manager stops?"""
+    """Is what is in progress waited for a while when the manager stops?"""
     fingerprint: str | None = field(default=None, init=False)
     stood: bool = field(default=False, init=False)
     """Has it answered anything?"""
@@ -98,7 +98,7 @@ class HttpsSession:
             if self._cut.over:
                 raise self._late(asked) from None
             raise self._fault(asked, error) from None
-        if self._cut.over:  # we hung up ourselves, and that may look like the end of a body
+        if self._cut.over:  # this side closed the connection, which may look like the end of a body
             raise self._late(asked)
         return response.status_code, response.headers
 

@@ -1,7 +1,7 @@
 """
 Parents that a device had and has no more: no access-list can use what is not there.
 
-So it is another device, or somebody took the lines away first; that our groups are made anew protects
+So it is another device, or an operator took the lines away first; that our groups are made again protects
 nothing until an access-list uses them.  Pure.
 """
 
@@ -26,7 +26,7 @@ def still_unused(running_config: str, prefix: str, unused: Collection[str]) -> t
 
 
 def not_in_use(prefix: str, unused: Sequence[str]) -> tuple[str, ...]:
-    """That parents made anew do nothing yet, with what is to be typed; nothing where none is such."""
+    """That parents made again do nothing yet, with what is to be typed; nothing where none is such."""
     if not unused:
         return ()
     names = " and ".join(unused)

@@ -57,7 +57,7 @@ class Child:
         return [m for m in self.present.members if m not in staying] if self.present else []
 
     def room(self, size: int, limit: int | None) -> int:
-        """How many entries can come, where it shall hold *size* and can hold *limit* until others have gone."""
+        """How many entries can come, where it is to hold *size* and can hold *limit* until others have gone."""
         room = size - len(self.keep)
         if limit is None or self.present is None or not self.attached:
             return room  # one that is not nested is made clean first
@@ -97,7 +97,7 @@ def place(
         if group.name in nested
     ]
     for group in free:
-        # A group that is not nested may be the rest of a run that broke off: worth
+        # A group that is not nested may be the rest of a run that was interrupted: worth
         # taking up when most of it is wanted, and when attaching it brings nothing else along.
         if group.name in nested or group.children or group.foreign:
             continue

@@ -4,7 +4,7 @@ From what a device holds and what it should hold to ordered steps.
 Adding comes before removing, children before parents, and what leaves a parent is deleted
 last.  So at every point between two steps the groups of each list hold at least what old and new
 list have in common and at most both together, and no parent is ever empty: a run may break off
-anywhere, and the next one plans anew from what is there.
+anywhere, and the next one plans again from what is there.
 
 A plan is data and nothing else: it can be shown, kept and compared.  Sending it is the work of
 a driver.
@@ -125,7 +125,7 @@ def make_plan(
     new = {"Block": desired.block or placeholder, "Allow": desired.allow or placeholder}
     wanted = {kind: one.cidrs() for kind, one in new.items()}
     changes = {kind: _change(found, kind, wanted[kind]) for kind in KINDS}
-    # As at a first load: nobody has seen yet whether the agent bears so much.
+    # As at a first load: it is not known yet whether the agent bears so much.
     more_than_doubles = sum(len(one.added) for one in changes.values()) > sum(
         one.before for one in changes.values()
     )
@@ -181,7 +181,7 @@ def _placed(
         raise GroupsFull(parent_name(present.prefix, kind), needed, limit)
     parent = present.parent(kind)
     nested = set(parent.children) if parent else set()
-    # What a run left that broke off is not nested as well: larger children take its entries.
+    # What a run left that was interrupted is not nested as well: larger children take its entries.
     avoid |= {group.name for group in present.children(kind)} - nested
     for larger in (min(limit, max(size, smallest, desired.enough)), limit):
         found = place(present, kind, wanted, larger, avoid, taken=taken, limit=limit)

@@ -178,7 +178,7 @@ def check_length(
 ) -> tuple[str | None, RiskFound | None]:
     """
     A warning where the push takes hours in so many *writes*, by the platform's figures; the risk where it
-    is the *first* load, for which somebody waits.
+    is the *first* load, for which an operator waits.
     """
     cost = planned.plan.estimate
     seconds = push_seconds(writes, cost.bytes_before, cost.bytes_after, planned.budget)

@@ -56,7 +56,7 @@ def portions(steps: Sequence[Step], batch: int, *, join: bool) -> list[tuple[Ste
     """
     What goes out together: at most *batch* members and `MAX_JOINED` steps at a time.
 
-    A deletion goes alone: the device may refuse it for reasons that nobody can see, and that must
+    A deletion goes alone: the device may refuse it for reasons that cannot be seen, and that must
     not take other steps with it.
     """
     made: list[tuple[Step, ...]] = []

@@ -163,7 +163,7 @@ def order(present: Present, works: Mapping[str, Work]) -> list[Step]:
     All steps.
 
     Permit before deny: no address that is in both new lists is cut off in between.  If by
-    someone's hand one parent is nested below the other, that one is put right first.
+    an operator's hand one parent is nested below the other, that one is repaired first.
     """
     steps = [step for stage in _stages(present, works) for step in stage]
     return steps + _deletions(present, works, steps)

@@ -60,7 +60,7 @@ class ListLook(FirewallLook):
 
 
 def judge_listener(served: Served) -> Finding:
-    """What the listener says to whoever asks for no list."""
+    """What the listener answers to a request for no list."""
     if served.status is None:
         return failed(
             _LISTENER,

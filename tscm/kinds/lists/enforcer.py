@@ -1,7 +1,7 @@
 """
 The enforcer of a firewall that pulls: the goal is rendered and published, and read back.
 
-Nobody is reached, so there is nothing to wait for: what can go wrong is the disk of this host.
+No device is reached, so there is nothing to wait for: what can go wrong is the disk of this host.
 """
 
 import hashlib
@@ -59,7 +59,7 @@ def read_present(folder: Path) -> Present:
         found = read_publication(folder)
         if found is None:
             return Present()
-        for one in found.files.values():  # a file that is damaged is published anew
+        for one in found.files.values():  # a file that is damaged is published again
             read_body(folder, one)
             read_body(folder, one, zipped=True)
         block, allow = (

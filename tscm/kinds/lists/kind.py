@@ -90,7 +90,7 @@ def connect(
 
 
 def notes(settings: DeviceSettings, _: Identity) -> Sequence[str]:
-    """That nobody was asked."""
+    """That no device was asked."""
     return [
         f"{settings.device} is not contacted: it pulls its lists every "
         f"{pulling(settings).pull_minutes} minutes"

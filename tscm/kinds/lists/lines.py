@@ -41,7 +41,7 @@ class Words:
 
     @property
     def user(self) -> str | None:
-        """Who is to be given, where somebody is."""
+        """The user to be given, where there is one."""
         return self.settings.pull_user
 
     @property

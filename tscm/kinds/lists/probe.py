@@ -1,7 +1,7 @@
 """
 A look at the manager's own listener for lists, as a firewall comes to it.  Blocks.
 
-It is asked for a path that is not there, so that no secret is shown to whoever may have taken its place.
+It is asked for a path that is not there, so that no secret is shown to a host that may have taken its place.
 """
 
 import socket
@@ -76,7 +76,7 @@ class OwnListener:
 
 
 def _context() -> ssl.SSLContext:
-    """Nobody is trusted by it: what the listener shows is looked at, and nothing secret is sent."""
+    """It trusts no certificate: what the listener shows is looked at, and nothing secret is sent."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -46,7 +46,7 @@ _HOUR = 3600.0
 @define(eq=False)
 class PushHeld(TscmError):
     """
-    Nothing may be pushed to a device without somebody who says so.
+    Nothing may be pushed to a device without a request.
     """
 
     device: str

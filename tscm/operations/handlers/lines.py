@@ -73,7 +73,7 @@ async def follow_lines(node: Node, args: Following, call: Call) -> FoundLines:
         except NoSuchDevice:  # its log is being opened, or it was removed meanwhile
             continue
         begin = positions.get(name)
-        fresh = begin is None or begin > end  # a log that began anew since, too
+        fresh = begin is None or begin > end  # a log that began again since, too
         ends[name] = end
         start = max(0, end - tail) if begin is None or fresh else begin
         share = max(tail, left // 2) if len(names) > 1 else left

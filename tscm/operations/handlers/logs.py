@@ -137,7 +137,7 @@ async def rejected_batches(node: Node, args: Device, call: Call) -> RejectedBatc
 
 
 def _uploads_off(node: Node, name: str) -> str | None:
-    """Why nothing is uploaded, so that nothing can be rejected either; None where it is, or nobody can tell."""
+    """Why nothing is uploaded, so that nothing can be rejected either; None where it is, or that is unknown."""
     known = None if node.manager is None else node.manager.devices[name].settings
     try:
         settings = read_device(node.layout, name, None) if known is None else known

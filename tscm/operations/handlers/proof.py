@@ -75,15 +75,15 @@ def _fault(one: "ForwardService") -> str | None:
 
 
 class _Silent(Protocol):
-    """A connection that nobody should have taken."""
+    """A connection that should not have been accepted."""
 
     def connectionMade(self) -> None:
-        """Nothing is said to whoever answers."""
+        """Nothing is sent to the peer."""
         assert self.transport is not None
         self.transport.loseConnection()
 
 
 def _knock(reactor: Any, address: str) -> Deferred[object]:
-    """A TCP connection to *address*, which nobody answers: a firewall on the way sees its first packets."""
+    """A TCP connection to *address*, which no host answers: a firewall on the way sees its first packets."""
     place = HostnameEndpoint(reactor, address, _PORT, timeout=_KNOCK_SECONDS)
     return place.connect(Factory.forProtocol(_Silent)).addBoth(lambda _: None)

@@ -47,7 +47,7 @@ async def adopt(node: Node, args: Adoption, call: Call) -> Changed:
     """
     Add the address to the device's additional sources.
 
-    Raises `SenderUnheard`; without a manager nobody can tell who was heard.
+    Raises `SenderUnheard`; without a manager it is unknown which senders were heard.
     """
     present = read_device(node.layout, args.name, None)
     heard = node.manager is None or any(

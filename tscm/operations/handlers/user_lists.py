@@ -242,7 +242,7 @@ def _fetched(node: Node, name: str, args: ListImported, comment: str, now: float
         url = feed_url(args.url)
     except ValueError as error:
         raise ListFaulty(f"the URL {error}") from None
-    if not url.startswith("https:"):  # the manager may read files that whoever asks may not
+    if not url.startswith("https:"):  # the manager may read files that the client may not
         raise ListFaulty("only https:// is fetched; give a file to `tsadmin lists replace --file`")
     if args.format not in FORMATS:
         raise ListFaulty(f"{args.format[:20]!r} is not a format; allowed: {', '.join(FORMATS)}")

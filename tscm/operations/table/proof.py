@@ -19,4 +19,4 @@ TEST: Operation[Proven, ProvenChain] = Operation(
     queues=True,
     changes=True,
 )
-"""Block an address of nobody's, follow it through the chain, and take it away: `{proven, links, …}`."""
+"""Block an address that no host uses, follow it through the chain, and take it away: `{proven, links, …}`."""

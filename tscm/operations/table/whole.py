@@ -1,5 +1,5 @@
 """
-All rows of the table, for whoever serves or lists all of them.
+All rows of the table, for the code that serves or lists all of them.
 """
 
 from collections.abc import Mapping

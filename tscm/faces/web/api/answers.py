@@ -161,7 +161,7 @@ def _posted(call: ApiCall) -> Json:
 
 
 def is_detached(operation: Operation[Any, Any], call: ApiCall) -> bool:
-    """Shall the answer be the job, at once?  Raises `ApiRefused`."""
+    """Whether the answer is the job, at once?  Raises `ApiRefused`."""
     words = call.query.get("detach", ())
     if not words:
         return False

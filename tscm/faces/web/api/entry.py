@@ -1,7 +1,7 @@
 """
 The one point at which calls of the API enter: who calls, what is called, may the key do it; then the manager is asked.
 
-In this order, so that whoever has no key learns nothing of what there is.
+In this order, so that a client without a key learns nothing of what there is.
 """
 
 import secrets
@@ -79,7 +79,7 @@ class Api:
         """
         What is answered; never fails.
 
-        Whoever goes away meanwhile stops nothing: the call goes on, and counts until it has ended.
+        A client that goes away meanwhile stops nothing: the call goes on, and counts until it has ended.
         """
         told: Deferred[ApiAnswer] = Deferred()
 
@@ -136,7 +136,7 @@ class Api:
         return key
 
     def _reject(self, call: ApiCall, who: str, what: str) -> None:
-        """Write it down, once a minute and place: whoever tries keys must not push the logins out of the list."""
+        """Write it down, once a minute and place: a client that tries keys must not push the logins out of the list."""
         place = place_of(call.address)
         if 0 <= call.now - self._told.get(place, -_TOLD_SECONDS) < _TOLD_SECONDS:
             return

@@ -172,7 +172,7 @@ def role_with(operation: Operation[Any, Any], args: Any) -> Role:
 
 
 def call_fault(args: Any, role: Role, analyst_hours: int) -> str | None:
-    """Why somebody of *role*, who may make such calls, may not make just this one, or None."""
+    """Why a user of *role*, who may make such calls, may not make just this one, or None."""
     if not isinstance(args, NewEntry):
         return None
     fault = reason_fault(args.reason)

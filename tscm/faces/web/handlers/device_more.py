@@ -142,7 +142,7 @@ async def _settings(desk: Desk, visit: Visit, fault: str = "", status: int = 200
 
 @page(path="/devices/<name>/settings", role=Role.ADMIN, method="POST")
 async def change(desk: Desk, visit: Visit) -> Answer:
-    """Store what was typed otherwise, as long as nobody else has stored something meanwhile."""
+    """Store what was typed otherwise, as long as no other user has stored something meanwhile."""
     name = visit.parts["name"]
     found = await desk.asking.ask(VIEW, Device(name=name))
     typed = {one: visit.text(one) for one in visit.fields}

@@ -60,7 +60,7 @@ async def _page(desk: Desk, visit: Visit, wrong: str = "", status: int = 200) ->
 
 @page(path="/holds", role=Role.OPERATOR, method="POST")
 async def hold(desk: Desk, visit: Visit) -> Answer:
-    """No scheduled updates until a time, or until somebody resumes them."""
+    """No scheduled updates until a time, or until they are resumed."""
     name, reason, until = visit.text("device"), visit.text("reason"), visit.text("until")
     here = datetime.fromtimestamp(visit.now, UTC).astimezone()
     try:

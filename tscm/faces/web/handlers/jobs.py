@@ -15,7 +15,7 @@ _SHOWN = 200
 
 @page(path="/jobs", role=Role.VIEWER)
 async def jobs(desk: Desk, visit: Visit) -> Answer:
-    """Those under way, and the last that ended."""
+    """Those in progress, and the last that ended."""
     del visit
     found = await desk.asking.latest(JOBS, Nothing())
     rows = tuple(job_line(one) for one in reversed(found.value or ()))[:_SHOWN]

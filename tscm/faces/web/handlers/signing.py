@@ -59,7 +59,7 @@ async def sign_in(desk: Desk, visit: Visit) -> Answer:
     name, password = visit.text("name")[:64], visit.secret("password")
     place = place_of(visit.address)
     known = desk.accounts.is_known(name, place)
-    # Whoever guesses from elsewhere slows nobody who has signed in from his own place before.
+    # A client that guesses from elsewhere does not slow a user who has signed in from his own place before.
     here, account = f"from {place}", f"for {name.lower()}"
     keys = (here,) if known else (here, account)
     wait = desk.throttle.wait(keys, visit.now)
@@ -101,7 +101,7 @@ def _kept_of(visit: Visit) -> tuple[str, str] | None:
 
 
 def _kept_form(kept: tuple[str, str], key: str) -> Page:
-    """The form that was filled in, to be sent once more by whoever typed it."""
+    """The form that was filled in, to be sent once more by the user."""
     path, content = kept
     fields = tuple(
         KeptField(name=name, value=value)

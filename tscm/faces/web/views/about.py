@@ -11,7 +11,7 @@ from tscm.operations.answers import ModuleVersion
 
 @frozen(kw_only=True)
 class Part:
-    """Something of somebody else's that the page brings along."""
+    """A third-party work that the page brings along."""
 
     name: str
     version: str

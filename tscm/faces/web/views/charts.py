@@ -39,7 +39,7 @@ class Point:
 
 @frozen(kw_only=True)
 class Chart:
-    """The picture, and its numbers for whoever does not look at pictures."""
+    """The picture, and its numbers as text."""
 
     bars: tuple[Bar, ...]
     points: tuple[Point, ...]

@@ -84,7 +84,7 @@ class Entries:
 
 
 def terms(most_hours: int | None, chosen: int) -> tuple[Term, ...]:
-    """The lengths that somebody may choose; *most_hours* None: all."""
+    """The lengths to choose from; *most_hours* None: all."""
     return tuple(
         Term(hours=hours, word=word, chosen=hours == chosen)
         for hours, word in TERMS

@@ -155,7 +155,7 @@ class Link:
 
 @frozen(kw_only=True)
 class Checks:
-    """The chain; None where nobody looked yet."""
+    """The chain; None where it was not checked yet."""
 
     TEMPLATE: ClassVar[str] = "device_checks.html"
 

@@ -53,7 +53,7 @@ class Diff:
 
 @frozen(kw_only=True)
 class SettingRow:
-    """A setting: its value as it would be typed, *typed* what somebody has typed, *words* what it may be."""
+    """A setting: its value as it would be typed, *typed* what the user has typed, *words* what it may be."""
 
     name: str
     doc: str
@@ -104,7 +104,7 @@ def entry_changes(found: Difference) -> tuple[EntryChange, ...]:
 
 
 def as_typed(value: Any) -> str:
-    """A value as somebody would type it."""
+    """A value as a user would type it."""
     if value is None:
         return "none"
     if isinstance(value, bool):

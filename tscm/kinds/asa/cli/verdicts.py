@@ -27,7 +27,7 @@ class Verdict(Enum):
     REPLICATING = 5
     """The mate takes the whole configuration: what is changed now may not reach it."""
     STANDBY = 6
-    """What is changed on this unit reaches nobody: stop."""
+    """What is changed on this unit reaches no other unit: stop."""
 
 
 _STANDBY = (

@@ -44,7 +44,7 @@ def reached(seen: Seen, where: str, by: str) -> Finding:
 
 
 def any_certificate(where: str, name: str) -> Finding:
-    """It answers, and could be anybody."""
+    """It answers, and could be any host."""
     return warning(
         "reachability",
         (

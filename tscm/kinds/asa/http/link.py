@@ -95,7 +95,7 @@ class HttpLink(HttpsLink):
         content_type: str = "",
     ) -> int:
         """
-        Ask once, logging in first where that is due, and again once where nothing was done for want of a login.
+        Ask once, logging in first where that is due, and again once where nothing was done for lack of a login.
 
         A write is not sent again where its session had ended: `SessionLost` asks for a new look first.
         """

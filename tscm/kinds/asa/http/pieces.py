@@ -25,7 +25,7 @@ def takes_away(step: Step) -> bool:
 
 def pieces(blocks: Sequence[Block], room: Callable[[], int]) -> Iterator[list[str]]:
     """
-    All of *blocks*, in order, in pieces of about *room* lines, which is asked anew for each.
+    All of *blocks*, in order, in pieces of about *room* lines, which is asked again for each.
 
     A block that does not fit is entered again in the next piece.
     """

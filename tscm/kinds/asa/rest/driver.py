@@ -133,7 +133,7 @@ class RestDriver:
         """
         All groups of that prefix.  The agent gives pages of at most 100, whatever is asked.
 
-        Pages are no snapshot: groups that somebody adds or deletes meanwhile shift those behind them from
+        Pages are no snapshot: groups that others add or delete meanwhile shift those behind them from
         one page to another.  Then all of them are read again, for what was passed over is not gone.
         """
         link = self._link

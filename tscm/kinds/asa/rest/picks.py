@@ -19,7 +19,7 @@ from tscm.model import Cidr, Json
 MOST_MEMBERS = 500_000
 """Of groups of ours, on one device; more than any is known to bear."""
 MOST_GROUPS = 100_000
-"""Of anybody's, on one device."""
+"""Of any owner, on one device."""
 CONFIG_BYTES = 2 << 20
 """What may be left of a configuration: no agent bears one that is larger as a whole (docs/develop/asa.md, section 4)."""
 MOST_ENTRIES = 2000
@@ -142,7 +142,7 @@ def _groups(answer: Any, prefix: str) -> Json | None:
 
 
 def bounded_groups(groups: int, members: int, most_members: int = MOST_MEMBERS) -> None:
-    """Raises `TooMuch` where there are more than anybody has."""
+    """Raises `TooMuch` where there are more than any device has."""
     if groups > MOST_GROUPS:
         raise TooMuch(f"it has more than {MOST_GROUPS:,} object-groups")
     if members > most_members:

@@ -2,7 +2,7 @@
 Takes the body of an answer as it comes, and reads it: small ones here, large ones in a child process.
 
 A usual answer is small, and starting a process would take longer than reading it.  One of `SMALL_BYTES` holds
-12,000 members of groups and more and is parsed in some ten milliseconds, for which the interpreter serves nobody
+12,000 members of groups and more and is parsed in some ten milliseconds, for which the interpreter serves no other thread
 else; that, and not its memory, is why it is not more.
 """
 

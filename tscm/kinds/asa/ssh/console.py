@@ -27,7 +27,7 @@ from tscm.kinds.asa.ssh.screen import (
 
 END = b"\n"
 SILENCE_SECONDS = 330.0
-"""Adding to a group in use compiles access-lists anew, and the device says nothing for minutes."""
+"""Adding to a group in use compiles access-lists again, and the device says nothing for minutes."""
 LONGEST_SECONDS = 1800.0
 """For what one command prints, however steadily."""
 _LATER = b"A"
@@ -158,7 +158,7 @@ class Console:
         """
         The lines of the next answer.
 
-        An answer begins with an echo.  A prompt that is merely printed again, after something that nobody asked
+        An answer begins with an echo.  A prompt that is merely printed again, after something that was not asked
         for, has none in front: it ends no answer.
         """
         echoed = False

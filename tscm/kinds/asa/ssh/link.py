@@ -1,5 +1,5 @@
 """
-One session on a device's command line: begun when it is first needed, begun anew after it was lost, ended in good order.
+One session on a device's command line: begun when it is first needed, begun again after it was lost, ended in good order.
 """
 
 import socket

@@ -236,7 +236,7 @@ class SshProcess:
         except BlockingIOError:
             return b""
         except OSError as error:
-            if error.errno != errno.EIO:  # of a terminal that nobody holds any more
+            if error.errno != errno.EIO:  # of a terminal that no process holds any more
                 raise
             data = b""
         if not data:

@@ -169,7 +169,7 @@ class Screen:
 
     def _prompt(self, start: int) -> tuple[Prompt, int] | None:
         assert self.shape is not None
-        # A prompt is short; a long line must not be decoded anew with each byte of it.
+        # A prompt is short; a long line must not be decoded again with each byte of it.
         text = bytes(self._line[start : start + _LONGEST_PROMPT]).decode("latin-1")
         return self.shape.at_start(text)
 
