@@ -94,15 +94,15 @@ class MemoryLog:
             escaped=b"\x10" in line,
         )
 
-    def confirm(self, offset: int, *, sent: int, skipped: int = 0) -> None:
+    def confirm(self, offset: int, *, sent: int, not_selected: int = 0) -> None:
         assert self.position.offset <= offset <= self.end
         passed = bytes(self._data[self.position.offset - self._base : offset - self._base])
-        assert passed.count(b"\n") == sent + skipped, "a reader must count what it passes"
-        self.confirms.append((offset, sent, skipped))
+        assert passed.count(b"\n") == sent + not_selected, "a reader must count what it passes"
+        self.confirms.append((offset, sent, not_selected))
         self.position = Position(
             offset=offset,
             sent=self.position.sent + sent,
-            skipped=self.position.skipped + skipped,
+            not_selected=self.position.not_selected + not_selected,
             expired=self.position.expired,
         )
 

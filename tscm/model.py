@@ -138,13 +138,13 @@ class Position:
     """
     How far a reader is, and what it did with the lines before that offset.
 
-    sent + skipped + expired = lines of the log before *offset*; persisted
+    sent + not selected + expired = lines of the log before *offset*; persisted
     together, so that the ledger holds after any stop.
     """
 
     offset: int = 0
     sent: int = 0
-    skipped: int = 0
+    not_selected: int = 0
     expired: int = 0
 
 
@@ -177,7 +177,7 @@ class LogReader(Protocol):
         The newest line, to look at only: no position may be confirmed by it.  None where it is not at hand.
         """
 
-    def confirm(self, offset: int, *, sent: int, skipped: int = 0) -> None:
+    def confirm(self, offset: int, *, sent: int, not_selected: int = 0) -> None:
         """
         Move the position to *offset*, counting the lines passed.  Durable on return.
         """

@@ -99,7 +99,7 @@ def test_lines_of_another_firewall_are_counted_by_its_own_form() -> None:
     tallies, moved, upheavals = tally_block(
         block, origins, [force], EventPosition(), first_hits=FirstHits(), form="panos"
     )
-    assert (moved.sent, moved.others, moved.skipped, moved.offset) == (1, 1, 3, block.end)
+    assert (moved.sent, moved.others, moved.not_selected, moved.offset) == (1, 1, 3, block.end)
     assert upheavals == {}
     ((hour, tally),) = tallies.items()
     assert hour == 2

@@ -215,7 +215,7 @@ def test_only_lines_of_the_access_lists_that_are_named_can_be_hits(
 ) -> None:
     data = line(1, 1, FIRST) + line(2, 1, FIRST).replace(b"access-list g", b"access-list h")
     found = counted(connection, data, access_lists=["h", "i"])
-    assert (found["sent"], found["skipped"], found["others"]) == (1, 1, 1)
+    assert (found["sent"], found["not_selected"], found["others"]) == (1, 1, 1)
     assert hits(connection) == 1
 
 
@@ -227,5 +227,5 @@ def test_policy_lines_whose_ends_cannot_be_read_are_counted_as_such(
         + b"<166>%ASA-6-106100: access-list g denied by decree\n<166>%ASA-6-302013: x\n"
     )
     found = counted(connection, data)
-    assert (found["sent"], found["skipped"], found["others"], found["unread"]) == (1, 2, 0, 1)
+    assert (found["sent"], found["not_selected"], found["others"], found["unread"]) == (1, 2, 0, 1)
     assert Rollups(connection).position("fw").unread == 1

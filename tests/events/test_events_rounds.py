@@ -51,7 +51,7 @@ class NotedWorker:
         name = part["device"]
         self.positions[name] = part.get("end", self.positions.get(name, 0))
         offset = self.positions[name]
-        return {"offset": offset, "sent": 0, "skipped": offset // len(LINE)}
+        return {"offset": offset, "sent": 0, "not_selected": offset // len(LINE)}
 
     def requests(self) -> list[list[str]]:
         return [[part["device"] for part in parts] for parts, _ in self.asked]

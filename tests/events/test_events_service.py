@@ -136,7 +136,7 @@ async def test_lines_become_roll_ups_and_the_cursor_follows(world: World) -> Non
     log.append(denied("203.0.113.7"), OTHER, denied("203.0.113.7", hits=9), denied("8.8.8.8"))
     await world.when_passed(log)
     assert list(world.counted().values()) == [Sum(2, 10)]
-    assert (log.position.sent, log.position.skipped) == (2, 2)
+    assert (log.position.sent, log.position.not_selected) == (2, 2)
     log.append(denied("192.0.2.7"))
     await world.when_passed(log)
     assert sum(one.lines for one in world.counted().values()) == 3
@@ -184,7 +184,7 @@ async def test_a_lost_database_counts_on_from_the_cursor(world: World) -> None:
     log.append(denied("203.0.113.7"))
     await world.when_passed(log)
     assert sum(one.lines for one in world.counted().values()) == 1
-    assert (log.position.sent, log.position.skipped) == (2, 1)
+    assert (log.position.sent, log.position.not_selected) == (2, 1)
 
 
 @pytest_twisted.ensureDeferred
@@ -198,7 +198,7 @@ async def test_a_log_that_was_deleted_is_counted_from_its_new_beginning(world: W
     fresh.append(denied("203.0.113.8"))
     await world.when_passed(fresh)
     assert sum(one.lines for one in world.counted().values()) == 2
-    assert (fresh.position.sent, fresh.position.skipped) == (1, 0)
+    assert (fresh.position.sent, fresh.position.not_selected) == (1, 0)
 
 
 @pytest_twisted.ensureDeferred
@@ -320,7 +320,7 @@ async def test_no_fault_ends_the_reading_however_often_it_comes(
     log = world.follow()
     really, tries = log.confirm, 0
 
-    def refuse(offset: int, *, sent: int, skipped: int = 0) -> None:
+    def refuse(offset: int, *, sent: int, not_selected: int = 0) -> None:
         nonlocal tries
         tries += 1
         one = world.service._followed["fw"]
@@ -329,7 +329,7 @@ async def test_no_fault_ends_the_reading_however_often_it_comes(
         )  # days of it
         if tries < 3:
             raise fault
-        really(offset, sent=sent, skipped=skipped)
+        really(offset, sent=sent, not_selected=not_selected)
 
     monkeypatch.setattr(log, "confirm", refuse)
     log.append(denied("203.0.113.7"))
@@ -428,7 +428,7 @@ async def test_lines_of_a_damaged_generation_count_as_others_and_the_reader_goes
     log.append(denied("203.0.113.7"))
     await world.when_passed(log)
     assert world.counted() == {}
-    assert (log.position.sent, log.position.skipped) == (0, 1)
+    assert (log.position.sent, log.position.not_selected) == (0, 1)
     fault = str(world.service.figures("fw").fault)
     assert "generation 2 of fw is damaged" in fault
     assert "`tsadmin update fw`" in fault

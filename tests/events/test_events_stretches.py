@@ -145,7 +145,7 @@ def test_it_counts_what_it_would_count_of_lines_that_are_brought(
         hits = sent.count(HIT) + sent.count(PING)
         assert world.rollups.totals("asa").get("blocked", {}).get("lines", 0) == hits
         found = world.rollups.position("asa")
-        assert (found.sent, found.skipped) == (hits, len(sent) - hits)
+        assert (found.sent, found.not_selected) == (hits, len(sent) - hits)
         assert (found.others, found.low, found.unread) == (sent.count(MISS), sent.count(LOW), 0)
         figures = world.spool.figures("asa").readers["events"]
         assert (figures.waiting_lines, figures.difference) == (0, 0)

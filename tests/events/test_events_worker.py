@@ -117,7 +117,7 @@ def test_positions_and_blocks_may_come_together(world: World) -> None:
     answers = world.ask(
         block("one"),
         {"kind": "position", "device": "two", "size": 0},
-        {"kind": "move", "device": "three", "size": 0, "offset": 7, "sent": 1, "skipped": 2},
+        {"kind": "move", "device": "three", "size": 0, "offset": 7, "sent": 1, "not_selected": 2},
     )
     assert [one["answer"]["offset"] for one in answers] == [len(LINE), 0, 7]
     assert world.offsets() == [len(LINE), 0, 7]

@@ -77,7 +77,7 @@ class DenialFile(Service):
         wanted = [line for line in block.data.splitlines(keepends=True) if DENIED in line]
         with self._file.open("ab") as file:  # done first, then confirmed: repeated, never skipped
             file.writelines(wanted)
-        self._reader.confirm(block.end, sent=len(wanted), skipped=block.lines - len(wanted))
+        self._reader.confirm(block.end, sent=len(wanted), not_selected=block.lines - len(wanted))
         self._more = self._clock.callLater(0, self._read)
 
 
@@ -154,7 +154,7 @@ def test_a_row_and_a_service_make_a_consumer(tmp_path: Path) -> None:
     counts = IntakeCounts(devices={"fw": DeviceIntake(stored=1)})  # by this process
     found = balance(counts, {"fw": spool.figures("fw")}, users={"fw": device.users})
     row = found.devices["fw"].readers["denials"]
-    assert (row.user, row.sent, row.skipped, row.waiting) == ("file of denials", 3, 2, 0)
+    assert (row.user, row.sent, row.not_selected, row.waiting) == ("file of denials", 3, 2, 0)
     assert found.balanced
     device.stop()
     spool.close_device("fw")

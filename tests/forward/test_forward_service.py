@@ -337,7 +337,7 @@ async def test_a_position_that_cannot_be_written_is_said_and_nothing_is_skipped(
     log.append(*lines(10))
     real = log.confirm
 
-    def full(offset: int, *, sent: int, skipped: int = 0) -> None:
+    def full(offset: int, *, sent: int, not_selected: int = 0) -> None:
         raise OSError(28, "No space left on device")
 
     log.confirm = full  # type: ignore[method-assign]

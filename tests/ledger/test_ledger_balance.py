@@ -16,8 +16,10 @@ def log(stored: int, **readers: tuple[int, int, int, int]) -> LogFigures:
     return LogFigures(
         stored_lines=stored,
         readers={
-            name: ReaderFigures(sent=sent, skipped=skipped, expired=expired, waiting_lines=waiting)
-            for name, (sent, skipped, expired, waiting) in readers.items()
+            name: ReaderFigures(
+                sent=sent, not_selected=not_selected, expired=expired, waiting_lines=waiting
+            )
+            for name, (sent, not_selected, expired, waiting) in readers.items()
         },
     )
 

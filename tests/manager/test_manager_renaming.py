@@ -65,7 +65,7 @@ def stored_root(root: Path) -> Layout:
         Policies(store).keep_entry("old", "e1")
         Policies(store).keep_entry("new", "of a device that is gone")
         with closing(open_database(str(layout.database))) as counts:
-            Rollups(counts).add("old", {}, EventPosition(offset=7, sent=3, skipped=0))
+            Rollups(counts).add("old", {}, EventPosition(offset=7, sent=3, not_selected=0))
     write_book(layout.ledger, Book(began_at=1.0, at=2.0, logs={"old": 5, "other": 1}))
     alarm = Alarm(rule="policy_age", subject="old")
     mutes = (Mute(name="all/old"), Mute(name="list_hits/old"))

@@ -144,7 +144,7 @@ def test_a_line_that_the_sink_does_not_take_is_rejected_and_the_others_go() -> N
     made.service.startService()
     made.go(30)
     position, figures = made.log.position, made.service.figures()
-    assert (position.sent, position.skipped) == (40, 1)
+    assert (position.sent, position.not_selected) == (40, 1)
     assert figures.rejected == 1
     assert "except 1 line that it rejected" in figures.sentence
     assert sorted(set(made.sink.got)) == texts(*lines(40))
@@ -214,10 +214,10 @@ def test_whatever_the_sink_does_each_line_is_there_or_counted(script: list[str])
     made.go(3000)
     position = made.log.position
     assert position.offset == made.log.end
-    assert position.sent + position.skipped == 300
-    assert position.skipped == made.service.figures().rejected
+    assert position.sent + position.not_selected == 300
+    assert position.not_selected == made.service.figures().rejected
     missing = set(texts(*lines(300))) - set(made.sink.got)
-    assert len(missing) <= position.skipped
+    assert len(missing) <= position.not_selected
 
 
 @given(st.lists(st.binary(max_size=9).filter(lambda one: b"\n" not in one), min_size=1), st.data())

@@ -83,10 +83,14 @@ def test_runs_are_joined_within_a_second_and_a_bound() -> None:
 @settings(deadline=None, max_examples=200)
 @given(whole, whole, whole, st.tuples(whole, whole, whole, whole), st.data())
 def test_a_torn_write_of_a_position_leaves_the_one_before(
-    offset: int, sent: int, skipped: int, expired: tuple[int, int, int, int], data: st.DataObject
+    offset: int,
+    sent: int,
+    not_selected: int,
+    expired: tuple[int, int, int, int],
+    data: st.DataObject,
 ) -> None:
-    before = Cursor(6, offset, sent, skipped, expired)
-    after = Cursor(7, offset // 2, sent, skipped, expired)
+    before = Cursor(6, offset, sent, not_selected, expired)
+    after = Cursor(7, offset // 2, sent, not_selected, expired)
     file = bytearray(2 * SLOT_BYTES)
     for cursor in (Cursor(5, 1, 1), before):
         slot = encode_cursor(cursor)

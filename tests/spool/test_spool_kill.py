@@ -60,7 +60,7 @@ def work(logs: Path, disk: Disk, tell: Callable[[str], None]) -> None:
                 tell(f"passed {forward.position.offset}")
         spool.seal("asa")
         while block := upload.read(upload.position.offset, BIG, sealed_only=True):
-            upload.confirm(block.end, sent=1, skipped=block.lines - 1)
+            upload.confirm(block.end, sent=1, not_selected=block.lines - 1)
         clock.pump([5, 5, 56])
         spool.append("asa", [run_of(*numbered(number, 2))], clock.seconds())
         number += 2

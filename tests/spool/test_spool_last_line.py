@@ -46,9 +46,9 @@ def test_a_batch_that_ends_within_a_block_balances(tmp_path: Path) -> None:
     assert first is not None
     assert first.data == b"one\ntwo\n"
     reader.last_line()
-    reader.confirm(first.end, sent=1, skipped=1)
+    reader.confirm(first.end, sent=1, not_selected=1)
     rest = reader.read(first.end, 1 << 16)
     assert rest is not None
     reader.confirm(rest.end, sent=2)
     position = reader.position
-    assert (position.sent, position.skipped, position.expired) == (3, 1, 0)
+    assert (position.sent, position.not_selected, position.expired) == (3, 1, 0)

@@ -91,8 +91,10 @@ class LogMachine(RuleBasedStateMachine):
         count = data.draw(st.integers(1, len(flying)))
         done, self.in_flight[name] = flying[:count], flying[count:]
         lines = sum(block.lines for block in done)
-        skipped = data.draw(st.integers(0, lines))
-        self.readers[name].confirm(done[-1].end, sent=lines - skipped, skipped=skipped)
+        not_selected = data.draw(st.integers(0, lines))
+        self.readers[name].confirm(
+            done[-1].end, sent=lines - not_selected, not_selected=not_selected
+        )
 
     @rule(name=st.sampled_from(READERS))
     def read_again_from_the_position(self, name: str) -> None:
@@ -145,7 +147,7 @@ class LogMachine(RuleBasedStateMachine):
         figures = self.spool.figures("asa")
         assert figures.stored_lines == len(self.lines)
         for name, one in figures.readers.items():
-            told = one.sent + one.skipped + one.expired + one.waiting_lines
+            told = one.sent + one.not_selected + one.expired + one.waiting_lines
             assert told == len(self.lines), (name, one)
             assert one.difference == 0
         assert not os.path.lexists(self.logs / "asa/.spool/next")

@@ -32,7 +32,7 @@ def drain(reader: LogReader, size: int = 1 << 20, *, sealed_only: bool = False) 
 def balanced(spool: SpoolService, device: str) -> bool:
     figures = spool.figures(device)
     return all(
-        one.sent + one.skipped + one.expired + one.waiting_lines == figures.stored_lines
+        one.sent + one.not_selected + one.expired + one.waiting_lines == figures.stored_lines
         and one.difference == 0
         for one in figures.readers.values()
     )
@@ -137,13 +137,13 @@ def test_the_position_outlives_a_restart(tmp_path: Path) -> None:
     spool.append("asa", [run_of(b"one", b"two", b"three")], 1.0)
     reader = spool.reader("asa", "forward")
     reader.confirm(4, sent=1)
-    reader.confirm(8, sent=0, skipped=1)
+    reader.confirm(8, sent=0, not_selected=1)
     closed(spool)
     spool = make_spool(tmp_path)
     spool.open_device("asa", BIG)
     assert spool.readers("asa") == ["forward"]
     reader = spool.reader("asa", "forward")
-    assert reader.position == Position(offset=8, sent=1, skipped=1)
+    assert reader.position == Position(offset=8, sent=1, not_selected=1)
     assert drain(reader) == b"three\n"
     assert balanced(spool, "asa")
     closed(spool)
@@ -225,7 +225,7 @@ def test_a_new_reader_begins_where_it_was_asked_to(tmp_path: Path) -> None:
     spool.open_device("asa", BIG)
     spool.append("asa", [run_of(b"one", b"two")], 1.0)
     assert spool.reader("asa", "all").position == Position()
-    assert spool.reader("asa", "new", at_end=True).position == Position(offset=8, skipped=2)
+    assert spool.reader("asa", "new", at_end=True).position == Position(offset=8, not_selected=2)
     assert spool.reader("asa", "all") is spool.reader("asa", "all", at_end=True)
     assert balanced(spool, "asa")
     closed(spool)

@@ -34,7 +34,7 @@ def by_stretches(reader: DeviceReader, most: int) -> bytes:
         assert stretch.start == offset
         assert data.count(b"\n") == stretch.lines
         found.append(data)
-        reader.confirm(stretch.end, sent=0, skipped=stretch.lines)
+        reader.confirm(stretch.end, sent=0, not_selected=stretch.lines)
     return b"".join(found)
 
 
@@ -87,7 +87,7 @@ def test_they_hold_what_a_reader_reads_however_it_came(
     assert found == expected
     figures = spool.figures("asa")
     assert figures.readers["events"].difference == 0
-    assert reader.position.sent + reader.position.skipped == figures.stored_lines
+    assert reader.position.sent + reader.position.not_selected == figures.stored_lines
     closed(spool)
 
 

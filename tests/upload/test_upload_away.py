@@ -119,7 +119,7 @@ def test_5xx_for_more_than_a_day_waits_within_its_bound_and_loses_nothing(
     assert len(moments) < 2 * HOURS * 3600 / LONGEST_WAIT + 10
     assert len({key for _, key in service_there.tries}) == 1, "one batch, tried again and again"
     assert log.confirms == []
-    assert (figures.set_aside, figures.sent, figures.skipped) == (0, 0, 0)
+    assert (figures.set_aside, figures.sent, figures.not_selected) == (0, 0, 0)
     assert figures.failures == len(moments)
     assert figures.failing_since == pytest.approx(moments[0], abs=1)
     assert "out of order" in figures.sentence or "no details" in figures.sentence

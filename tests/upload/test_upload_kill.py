@@ -154,7 +154,7 @@ def check(folder: Path) -> None:
     life.send_asides()
     assert store.taken == sorted(POLICY)
     figures = life.spool.figures("asa").readers["upload"]
-    assert figures.sent + figures.skipped == LINES
+    assert figures.sent + figures.not_selected == LINES
     assert (figures.waiting_lines, figures.difference) == (0, 0)
     shown = life.service.figures()
     assert (shown.batch, shown.set_aside) == (None, 0)

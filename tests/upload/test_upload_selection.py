@@ -100,4 +100,4 @@ async def test_lines_are_sent_by_the_lists_of_their_time_and_the_rest_is_counted
     sent = b"".join(taken)
     expected = [line for n, line in enumerate(lines) if (b"203.0.113" in line) == (n % 2 == 0)]
     assert sorted(sent.splitlines(keepends=True)) == sorted(expected)
-    assert (log.position.sent, log.position.skipped) == (60, 60)
+    assert (log.position.sent, log.position.not_selected) == (60, 60)

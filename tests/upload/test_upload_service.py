@@ -108,7 +108,7 @@ async def test_policy_lines_are_sent_and_others_passed(
 ) -> None:
     bench.log.append(miss(1), hit(1), miss(2), hit(2), miss(3))
     outcome = await bench.send(bench.service())
-    assert (outcome.batches, outcome.lines, outcome.skipped) == (1, 2, 3)
+    assert (outcome.batches, outcome.lines, outcome.not_selected) == (1, 2, 3)
     (request,) = server.requests
     assert unpacked(request) == hit(1) + hit(2)
     assert request.headers["tscm-lines"] == "2"
@@ -127,7 +127,7 @@ async def test_without_a_policy_line_nothing_is_requested(
     outcome = await bench.send(bench.service())
     assert str(outcome) == "nothing to send"
     assert server.requests == []
-    assert bench.log.position.skipped == 2
+    assert bench.log.position.not_selected == 2
 
 
 @pytest_twisted.ensureDeferred
@@ -173,8 +173,8 @@ async def test_a_stop_between_answer_and_forgetting_repeats_nothing(
     service = bench.service()
     real = bench.log.confirm
 
-    def confirm_and_die(offset: int, *, sent: int, skipped: int = 0) -> None:
-        real(offset, sent=sent, skipped=skipped)
+    def confirm_and_die(offset: int, *, sent: int, not_selected: int = 0) -> None:
+        real(offset, sent=sent, not_selected=not_selected)
         raise OSError("killed here")
 
     bench.log.confirm = confirm_and_die  # type: ignore[method-assign]
@@ -211,7 +211,7 @@ async def test_too_large_is_split_until_it_fits(bench: Bench, server: ScriptedSe
     outcome = await bench.send(bench.service())
     taken = [one for one in server.requests if len(unpacked(one)) <= 2000]
     assert b"".join(unpacked(one) for one in taken) == b"".join(map(hit, range(100)))
-    assert (outcome.lines, outcome.skipped) == (100, 100)
+    assert (outcome.lines, outcome.not_selected) == (100, 100)
     assert len({one.key for one in taken}) == len(taken)
     assert all(one.key.startswith(server.requests[0].key + ".") for one in taken)
     assert bench.log.position.sent == 100

@@ -19,8 +19,9 @@ from tscm.events.figures import EventFigures
 from tscm.forward.figures import ForwardFigures
 from tscm.intake.figures import IntakeFigures
 from tscm.operations.table.whole import TABLE
-from tscm.spool.figures import LogFigures, OrphanFigures
+from tscm.spool.figures import LogFigures, OrphanFigures, ReaderFigures
 from tscm.upload.figures import UploadFigures
+from tscm.upload.outcome import UploadOutcome
 from tscm.wire.keys import OMIT_NONE, as_key
 from tscm.wire.reading import read
 from tscm.wire.writing import as_json
@@ -113,3 +114,10 @@ def test_a_neighbouring_version_is_understood() -> None:
     assert read(Plain, {"lines": 1, "new": [1]}) == Plain(lines=1)
     with pytest.raises(TypeError):
         read(Plain, {})
+
+
+@pytest.mark.parametrize("figures", [UploadOutcome, UploadFigures, ReaderFigures])
+def test_what_a_reader_did_not_select_has_its_earlier_key_in_json(figures: Any) -> None:
+    carried = as_json(figures(not_selected=3))
+    assert carried["skipped"] == 3
+    assert read(figures, carried).not_selected == 3

@@ -121,7 +121,7 @@ def _devices(devices: Mapping[str, DeviceBalance]) -> Iterator[tuple[Any, ...]]:
                 reader,
                 "unused" if figures.orphan else figures.user,
                 figures.sent,
-                figures.skipped,
+                figures.not_selected,
                 figures.waiting,
                 figures.expired,
                 figures.expired_by_cause or None,

@@ -263,7 +263,7 @@ def _reader_row(view: "LogView", reader: str) -> tuple[Any, ...]:
         reader,
         str(cursor.offset),
         cursor.sent,
-        cursor.skipped,
+        cursor.not_selected,
         sum(cursor.expired),
         causes or None,
         waiting,

@@ -77,7 +77,7 @@ def tally_block(
         before,
         offset=block.end,
         sent=before.sent + explained,
-        skipped=before.skipped + block.lines - explained,
+        not_selected=before.not_selected + block.lines - explained,
         others=before.others + others,
         unread=before.unread + unread,
         low=before.low + low,
@@ -116,7 +116,7 @@ def _tally_form(
         before,
         offset=block.end,
         sent=before.sent + explained,
-        skipped=before.skipped + block.lines - explained,
+        not_selected=before.not_selected + block.lines - explained,
         others=before.others + others,
     )
     return tallies, moved, {}

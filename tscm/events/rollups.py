@@ -34,14 +34,14 @@ class EventPosition:
     """
     How far the event reader of a device is, and what it counted before that.
 
-    *sent* are policy lines that an entry explains, *skipped* all others; *low* counts the
+    *sent* are policy lines that an entry explains, *not_selected* all others; *low* counts the
     messages that say that the firewall stopped counting (106101), *unread* policy lines whose ends
-    cannot be read: they are among the skipped, and in no report.
+    cannot be read: they are among those not selected, and in no report.
     """
 
     offset: int = 0
     sent: int = 0
-    skipped: int = 0
+    not_selected: int = 0
     others: int = 0
     low: int = 0
     unread: int = 0
@@ -66,9 +66,14 @@ class Rollups:
         ).fetchone()
         if row is None:
             return EventPosition()
-        offset, sent, skipped, others, low, unread = row
+        offset, sent, not_selected, others, low, unread = row
         return EventPosition(
-            offset=offset, sent=sent, skipped=skipped, others=others, low=low, unread=unread
+            offset=offset,
+            sent=sent,
+            not_selected=not_selected,
+            others=others,
+            low=low,
+            unread=unread,
         )
 
     @property
@@ -137,7 +142,7 @@ class Rollups:
                 "SET position = excluded.position, sent = excluded.sent, skipped = excluded.skipped, "
                 "others = excluded.others, low = excluded.low, unread = excluded.unread",
                 (
-                    number, moved.offset, moved.sent, moved.skipped, moved.others, moved.low,
+                    number, moved.offset, moved.sent, moved.not_selected, moved.others, moved.low,
                     moved.unread,
                 ),
             )  # fmt: skip

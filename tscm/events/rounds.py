@@ -251,7 +251,7 @@ class Rounds:
                 part |= {
                     "offset": position.offset,
                     "sent": position.sent,
-                    "skipped": position.skipped,
+                    "not_selected": position.not_selected,
                 }
             batch.add(one, part)
         else:
@@ -448,5 +448,5 @@ def _confirm(one: Followed, found: Json) -> None:
         one.reader.confirm(
             found["offset"],
             sent=found["sent"] - position.sent,
-            skipped=found["skipped"] - position.skipped,
+            not_selected=found["not_selected"] - position.not_selected,
         )

@@ -304,7 +304,7 @@ class Worker:
         kind, device = part["kind"], part["device"]
         if kind == "move":
             moved = EventPosition(
-                **{name: int(part[name]) for name in ("offset", "sent", "skipped")}
+                **{name: int(part[name]) for name in ("offset", "sent", "not_selected")}
             )
             return _Change(_told(moved), moved)
         before = self._positions.get(device) if kind == "block" else None

@@ -2,7 +2,7 @@
 The balance: what must hold between what came in, what is stored, and what went on.
 
 For each listener received = stored + dropped; for each device what its log grew by = what the
-listeners say they stored in it; for each device and reader stored = sent + skipped + expired +
+listeners say they stored in it; for each device and reader stored = sent + not selected + expired +
 waiting.  A difference that is not zero is a fault of this program or of the disk under it, and never
 of a sender.  Pure: figures in, balance out.
 """
@@ -174,7 +174,7 @@ def _device(
                 user=None if users is None else users.get(name),
                 orphan=users is not None and name not in users,
                 sent=one.sent,
-                skipped=one.skipped,
+                not_selected=one.not_selected,
                 set_aside=set_aside.get(name, 0),
                 unread=unread.get(name, 0),
                 expired=one.expired,
@@ -182,7 +182,7 @@ def _device(
                     cause: lines for cause, lines in one.expired_by_cause.items() if lines
                 },
                 waiting=one.waiting_lines,
-                difference=stored - one.sent - one.skipped - one.expired - one.waiting_lines,
+                difference=stored - one.sent - one.not_selected - one.expired - one.waiting_lines,
             )
             for name, one in figures.readers.items()
         },

@@ -11,7 +11,7 @@ from tscm.model import Expired
 from tscm.plural import many
 from tscm.spool.figures import OrphanFigures
 from tscm.spool.state import Gap as LogGap
-from tscm.wire.keys import OMIT_NONE, as_key
+from tscm.wire.keys import OMIT_NONE
 
 
 @frozen(kw_only=True)
@@ -62,7 +62,7 @@ class ListenerBalance:
 @frozen(kw_only=True)
 class ReaderBalance:
     """
-    One reader of a log: *difference* = stored - sent - skipped - expired - waiting, in lines.
+    One reader of a log: *difference* = stored - sent - not selected - expired - waiting, in lines.
 
     *user* is who uses it, None where it is unused or where that is not known.
     """
@@ -70,7 +70,7 @@ class ReaderBalance:
     user: str | None = None
     orphan: bool = False
     sent: int = 0
-    skipped: int = field(default=0, metadata=as_key("not_selected"))
+    not_selected: int = 0
     set_aside: int = 0
     """Batches that wait for a decision; their lines were passed."""
     unread: int = 0

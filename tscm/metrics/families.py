@@ -203,7 +203,7 @@ _READER: tuple[_ReaderRow, ...] = (
         "Lines that a log reader has sent or counted.",
     ),
     (
-        lambda one: one.skipped,
+        lambda one: one.not_selected,
         "tscm_reader_skipped_lines",
         "Lines that a log reader did not select.",
     ),

@@ -220,7 +220,7 @@ class SinkService(Service):
     def _confirm(self, batch: _Batch, taken: Taken) -> bool:
         sent = batch.lines - taken.rejected
         try:
-            self._reader.confirm(batch.end, sent=sent, skipped=taken.rejected)
+            self._reader.confirm(batch.end, sent=sent, not_selected=taken.rejected)
         except OSError as error:
             self._reading.failed(
                 "has the lines, but this host cannot save its position: "

@@ -30,22 +30,25 @@ class Cursor:
     sequence: int = 0
     offset: int = 0
     sent: int = 0
-    skipped: int = 0
+    not_selected: int = 0
     expired: tuple[int, int, int, int] = (0, 0, 0, 0)
 
     @property
     def position(self) -> Position:
         """As the readers' interface tells it."""
         return Position(
-            offset=self.offset, sent=self.sent, skipped=self.skipped, expired=sum(self.expired)
+            offset=self.offset,
+            sent=self.sent,
+            not_selected=self.not_selected,
+            expired=sum(self.expired),
         )
 
     @property
     def passed(self) -> int:
         """Lines of the log before the offset, by what was counted."""
-        return self.sent + self.skipped + sum(self.expired)
+        return self.sent + self.not_selected + sum(self.expired)
 
-    def moved(self, offset: int, sent: int, skipped: int, lost: tuple[int, int]) -> "Cursor":
+    def moved(self, offset: int, sent: int, not_selected: int, lost: tuple[int, int]) -> "Cursor":
         """
         The cursor after it: *lost* is a cause's number in `CAUSES`, and lines to add to it.
         """
@@ -55,7 +58,7 @@ class Cursor:
             self.sequence,
             offset,
             self.sent + sent,
-            self.skipped + skipped,
+            self.not_selected + not_selected,
             (expired[0], expired[1], expired[2], expired[3]),
         )
 
@@ -68,7 +71,7 @@ def slot_of(cursor: Cursor) -> int:
 def encode_cursor(cursor: Cursor) -> bytes:
     """One slot's bytes."""
     body = _SLOT.pack(
-        _MAGIC, cursor.sequence, cursor.offset, cursor.sent, cursor.skipped, *cursor.expired
+        _MAGIC, cursor.sequence, cursor.offset, cursor.sent, cursor.not_selected, *cursor.expired
     )
     return body + crc32(body).to_bytes(4, "little")
 
@@ -87,9 +90,13 @@ def decode_cursor(data: bytes) -> tuple[Cursor | None, int]:
         if len(crc) != 4 or crc32(body) != int.from_bytes(crc, "little") or body[:8] != _MAGIC:
             damaged += 1
             continue
-        _, sequence, offset, sent, skipped, *expired = _SLOT.unpack(body)
+        _, sequence, offset, sent, not_selected, *expired = _SLOT.unpack(body)
         if best is None or sequence > best.sequence:
             best = Cursor(
-                sequence, offset, sent, skipped, (expired[0], expired[1], expired[2], expired[3])
+                sequence,
+                offset,
+                sent,
+                not_selected,
+                (expired[0], expired[1], expired[2], expired[3]),
             )
     return best, damaged

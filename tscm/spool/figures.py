@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from tscm.model import Expired
 from tscm.spool.state import Gap
+from tscm.wire.keys import as_key
 
 
 @frozen(kw_only=True)
@@ -18,7 +19,7 @@ class ReaderFigures:
 
     offset: int = 0
     sent: int = 0
-    skipped: int = 0
+    not_selected: int = field(default=0, metadata=as_key("skipped"))
     expired: int = 0
     expired_by_cause: Mapping[Expired, int] = field(factory=dict)
     waiting_lines: int = 0

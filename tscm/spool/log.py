@@ -72,7 +72,7 @@ class DeviceLog:
         The reader called *name*; a new one begins at the log's beginning, or at its end.
 
         What retention took before a new reader came counts as expired for it, and what it
-        leaves out by beginning at the end as skipped.  Raises `OSError` where its cursor
+        leaves out by beginning at the end as not selected.  Raises `OSError` where its cursor
         cannot be made.
         """
         found = self.readers.get(name)
@@ -80,7 +80,7 @@ class DeviceLog:
             return found
         cursor = Cursor()
         if at_end:
-            cursor = Cursor(offset=self.live.end, skipped=self.live.lines)
+            cursor = Cursor(offset=self.live.end, not_selected=self.live.lines)
         fresh = DeviceReader(self, name, cursor)
         fresh.save()
         return self._add_reader(name, fresh.cursor, fresh)
@@ -412,7 +412,7 @@ class DeviceLog:
         return ReaderFigures(
             offset=cursor.offset,
             sent=cursor.sent,
-            skipped=cursor.skipped,
+            not_selected=cursor.not_selected,
             expired=sum(cursor.expired),
             expired_by_cause=dict(zip(CAUSES, cursor.expired, strict=True)),
             waiting_lines=waiting,

@@ -321,7 +321,7 @@ class DeviceReader:
 
     # -- confirming -----------------------------------------------------------
 
-    def confirm(self, offset: int, *, sent: int, skipped: int = 0) -> None:
+    def confirm(self, offset: int, *, sent: int, not_selected: int = 0) -> None:
         """
         Move the position to *offset*, counting the lines passed.  Durable on return.
 
@@ -332,12 +332,14 @@ class DeviceReader:
         cursor = self.cursor
         if self._closed or offset < cursor.offset:
             return
-        if offset > self.end or sent < 0 or skipped < 0:
-            raise ValueError(f"no position: offset {offset}, {sent} sent, {skipped} skipped")
+        if offset > self.end or sent < 0 or not_selected < 0:
+            raise ValueError(
+                f"no position: offset {offset}, {sent} sent, {not_selected} not selected"
+            )
         lines = self._marks.get(offset)
         if lines is None:
             lines = self._log.lines_before(offset)
-        missing = 0 if lines is None else lines - cursor.passed - sent - skipped
+        missing = 0 if lines is None else lines - cursor.passed - sent - not_selected
         expired = 0
         cause = LOST
         if missing > 0:
@@ -347,7 +349,7 @@ class DeviceReader:
             expired, cause = self._log.sent_after_expiry(
                 cursor, min(-missing, self._expired_in_flight)
             )
-        self._save(cursor.moved(offset, sent, skipped, (cause, expired)))
+        self._save(cursor.moved(offset, sent, not_selected, (cause, expired)))
         self._expired_in_flight = 0
         marks = self._marks
         for at in list(marks):

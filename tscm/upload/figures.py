@@ -30,7 +30,7 @@ class UploadFigures:
     sentence: str = ""
     backlog_bytes: int = 0
     sent: int = 0
-    skipped: int = 0
+    not_selected: int = field(default=0, metadata=as_key("skipped"))
     expired: int = 0
     batches: int = 0
     sent_bytes: int = field(default=0, metadata=as_key("bytes"))

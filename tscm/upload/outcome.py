@@ -5,7 +5,7 @@ What an upload did, and the batches that were rejected, as values.  Light: the t
 from attrs import field, frozen
 
 from tscm.plural import many
-from tscm.wire.keys import OMIT_NONE
+from tscm.wire.keys import OMIT_NONE, as_key
 
 
 @frozen(kw_only=True)
@@ -17,7 +17,7 @@ class UploadOutcome:
     batches: int = 0
     lines: int = 0
     bytes: int = 0
-    skipped: int = 0
+    not_selected: int = field(default=0, metadata=as_key("skipped"))
     aside: int = 0
 
     def __str__(self) -> str:
@@ -37,7 +37,7 @@ class UploadOutcome:
             batches=self.batches + other.batches,
             lines=self.lines + other.lines,
             bytes=self.bytes + other.bytes,
-            skipped=self.skipped + other.skipped,
+            not_selected=self.not_selected + other.not_selected,
             aside=self.aside + other.aside,
         )
 

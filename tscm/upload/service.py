@@ -357,12 +357,12 @@ class UploadService(Service):
         """The part is dealt with: move the position, then forget the part."""
         position = self._reader.position.offset
         ours = [one for one in stretches if one.start >= position]  # the rest has expired meanwhile
-        sent, skipped = sum(one.lines for one in ours), sum(one.others for one in ours)
+        sent, not_selected = sum(one.lines for one in ours), sum(one.others for one in ours)
         if part.end > position:
-            self._reader.confirm(part.end, sent=sent, skipped=skipped)
+            self._reader.confirm(part.end, sent=sent, not_selected=not_selected)
         if self._parts:
             await self._keep(self._parts[1:])
-        done = UploadOutcome(skipped=skipped)
+        done = UploadOutcome(not_selected=not_selected)
         if content is not None:
             done = evolve(done, batches=1, lines=content.lines, bytes=len(content.data))
         self._total = self._total.plus(done)
@@ -429,7 +429,7 @@ class UploadService(Service):
             sentence=self._sentence(now),
             backlog_bytes=max(0, self._reader.end - position.offset),
             sent=position.sent,
-            skipped=position.skipped,
+            not_selected=position.not_selected,
             expired=position.expired,
             batches=self._total.batches,
             sent_bytes=self._total.bytes,

@@ -59,7 +59,7 @@ class ReaderRow:
     name: str
     user: str
     sent: int
-    skipped: int
+    not_selected: int
     waiting: int
     expired: int
     lag: float | None
@@ -250,7 +250,7 @@ def reader_rows(state: DeviceState) -> tuple[ReaderRow, ...]:
             name=name,
             user=(state.users or {}).get(name, "unused"),
             sent=one.sent,
-            skipped=one.skipped,
+            not_selected=one.not_selected,
             waiting=one.waiting_lines,
             expired=one.expired,
             lag=state.lag_seconds.get(name),

@@ -81,7 +81,7 @@ class ReaderLine:
     reader: str
     user: str
     sent: int
-    skipped: int
+    not_selected: int
     expired: int
     waiting: int
     difference: int
@@ -176,7 +176,7 @@ def reader_lines(devices: Mapping[str, DeviceBalance]) -> tuple[ReaderLine, ...]
             reader=reader,
             user="unused" if figures.orphan else figures.user or "",
             sent=figures.sent,
-            skipped=figures.skipped,
+            not_selected=figures.not_selected,
             expired=figures.expired,
             waiting=figures.waiting,
             difference=figures.difference,
