@@ -2,7 +2,7 @@
 The auto key that an operator carries from the portal to a manager: a code, and what the portal is known by.  Pure.
 
 `CODE-PIN`: 40 hexadecimal digits by chance, and the first 32 of the SHA-256 of the portal's certificate.  So a
-manager knows the portal before it shows the code to anybody, and nobody has to compare fingerprints.
+manager knows the portal before it shows the code to any host, and no user has to compare fingerprints.
 """
 
 from attrs import define, field, frozen

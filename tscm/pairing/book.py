@@ -1,8 +1,8 @@
 """
 Pairings as they lie on the portal's disk: a JSON file each, `pairings/DEVICE_ID.json`.  Blocking.
 
-One process writes: the manager, or a `tsadmin` without one.  In it, whoever changes a pairing holds a lock from
-reading it to having written it: a code is used once, whoever comes at the same time.
+One process writes: the manager, or a `tsadmin` without one.  In it, a thread that changes a pairing holds a lock from
+reading it to having written it: a code is used once, even if two come at the same time.
 """
 
 import json
@@ -114,7 +114,7 @@ def brought_up_to_date(
     portal: Path, entries: Mapping[str, PortalEntry], now: float
 ) -> dict[str, Pairing]:
     """
-    All pairings, each with a version for its present content, whoever changed the files.
+    All pairings, each with a version for its present content, however the files were changed.
 
     What cannot be read is left out, and what cannot be composed keeps its version.
     """
@@ -157,7 +157,7 @@ def drop_oldest_of_deleted(portal: Path) -> None:
 
 
 def without_secrets(pairing: Pairing) -> Pairing:
-    """For whoever shows it."""
+    """For display."""
     return evolve(pairing, code="", used="", token="")
 
 

@@ -1,7 +1,7 @@
 """
 The certificate of the pairing listener: that of the settings, else one made once and kept for good.
 
-Managers know it by its SHA-256, so neither names nor dates of it matter: it is never made anew, not on another
+Managers know it by its SHA-256, so neither names nor dates of it matter: it is never made again, not on another
 host after a restore either.  Blocking.
 """
 

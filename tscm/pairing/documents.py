@@ -35,7 +35,7 @@ STAYS = frozenset(
 PROPOSED = "max_policy_size"
 """The manager's too, unless an operator set it at the portal: the device's platform decides."""
 OF_ENTRY = frozenset({"device_id", "block_list", "allow_list"})
-"""What the entry says, and nobody sets beside it."""
+"""What the entry says, which is set nowhere else."""
 DOCUMENT_BYTES = 16384
 _VALUES_MOST = 64
 _TEXT_MOST = 4096

@@ -85,7 +85,7 @@ class Follower(Service):
         self._loop.startService()
 
     def stopService(self) -> Deferred[None]:
-        """Fires when no request and no change is under way."""
+        """Fires when no request and no change is in progress."""
         super().stopService()
         self._threads.hurry()
         stopped = [maybeDeferred(self._loop.stopService)] if self._loop.running else []
@@ -199,7 +199,7 @@ class Follower(Service):
     async def _take(self, asked: Bond, news: News | None) -> None:
         bond = self._bonds.get(asked.name)
         if bond is None or bond.token != asked.token:
-            return  # ended or paired anew while the answer was under way
+            return  # ended or paired again while the answer was in progress
         steps = taken(bond, self._heard[bond.name], news, wall_seconds(self._reactor))
         if steps.ended:
             await self._files.run(drop_bond, self._layout, bond.entry)
@@ -222,7 +222,7 @@ class Follower(Service):
     # -- applying -------------------------------------------------------------------
 
     def _apply_again(self, name: str) -> None:
-        """Begin to apply what is due for a device, if nothing is under way for it."""
+        """Begin to apply what is due for a device, if nothing is in progress for it."""
         bond, heard = self._bonds.get(name), self._heard.get(name)
         if bond is None or heard is None or name in self._applying:
             return

@@ -1,7 +1,7 @@
 """
 The portal's listener for managers: HTTPS, a code once, then long polls by token.
 
-Everything is decided by `stages` and `messages`; here it is read, kept and answered.  Whoever shows neither a code
+Everything is decided by `stages` and `messages`; here it is read, kept and answered.  A caller that shows neither a code
 nor a token that fits is answered at once, counted, and after some tries not listened to for a while.
 """
 
@@ -63,7 +63,7 @@ BOUNDS = HttpBounds(
 LOOK_SECONDS = 1.0
 """Between two looks at lists and settings for those who wait: a change is told within so long."""
 FILES_SECONDS = 3.0
-"""Between two looks at the files, which somebody may have edited."""
+"""Between two looks at the files, which a user may have edited."""
 KEEP_SECONDS = 60.0
 """Between two writes of what managers told."""
 _REFUSALS_AUDITED = 60
@@ -488,7 +488,7 @@ def _use(
 
     found = change_pairing(portal, entry.device_id, use)
     if verdict in {Verdict.GOOD, Verdict.AGAIN} and not asked.look:
-        # Behind the pairing: a stop between the two is mended when the manager shows its code again.
+        # Behind the pairing: a stop between the two is repaired when the manager shows its code again.
         rotate_key(portal, entry.nickname, digest=asked.device_key)
     return verdict, found
 

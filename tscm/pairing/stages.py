@@ -35,12 +35,12 @@ class Stage(StrEnum):
     UNPAIRED = "unpaired"
     """The tie was ended, here or at the manager."""
     REVOKED = "revoked"
-    """The entry was deleted: its manager is told so, and nobody pairs with it again."""
+    """The entry was deleted: its manager is told so, and no other pairs with it again."""
 
 
 class Verdict(StrEnum):
     """
-    What becomes of a code that somebody shows.
+    What becomes of a code that a manager shows.
     """
 
     GOOD = "good"
@@ -100,7 +100,7 @@ class Pairing:
         return Stage.UNPAIRED if self.ended_at else Stage.NONE
 
     def code_outstanding(self, now: float) -> bool:
-        """Whether there is a code that somebody may use."""
+        """Whether there is a code that may be used."""
         return bool(self.code) and now < self.code_until and not self.revoked
 
     def judge(self, code: str, token: str, now: float) -> Verdict:

@@ -291,7 +291,7 @@ def rotate_key(
     """
     An entry with another device key; the one before is rejected from now on.
 
-    The answer holds the key, which is not shown again, unless it is somebody else's: then *digest* is its SHA-256.
+    The answer holds the key, which is not shown again, unless it is another user's: then *digest* is its SHA-256.
     Raises `EntryUnknown`, `SettingsFaulty`.
     """
     entry = read_entry(portal, nickname)

@@ -88,7 +88,7 @@ async def pair(node: Node, args: Paired, call: Call) -> PairedDevice:
     """
     Look at the portal's settings, check them, use up the code, and put them in force.
 
-    Token and device key follow from the code and this node's key: whoever is stopped in the middle can repeat the call.
+    Token and device key follow from the code and this node's key: a caller that is stopped in the middle can repeat the call.
     """
     node.hold()
     args, key = _read(args)

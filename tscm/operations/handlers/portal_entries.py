@@ -125,7 +125,7 @@ def _row_of(node: Node, entry: PortalEntry) -> EntryRow:
 
 
 async def _told(node: Node) -> None:
-    """Whoever follows is answered at once."""
+    """Those that follow are answered at once."""
     manager = node.manager
     service = None if manager is None else manager.pairing()
     if service is not None:
