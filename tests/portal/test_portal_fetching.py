@@ -162,6 +162,7 @@ def test_a_private_server_is_asked_only_where_it_is_named(tmp_path: Path) -> Non
             with pytest.raises(FeedUnavailable, match="is a private or loopback") as caught:
                 fetch_feed(evolve(source, shape=shape), None, 0)
             assert SETTING in str(caught.value)
+            assert "127.0.0.1: 127" not in str(caught.value)
         assert asked == []
         only = PermittedServers.of(["127.0.0.1"], SETTING)
         found = fetch_feed(evolve(source, permitted=only), None, 0)

@@ -23,7 +23,7 @@ class AddressRefused(TscmError):
     cause: str
 
     def __str__(self) -> str:
-        return f"{self.host}: {self.cause}"
+        return self.cause if self.cause.startswith(self.host) else f"{self.host}: {self.cause}"
 
 
 @define(eq=False)
