@@ -7,6 +7,7 @@ import pytest
 from tests.faces.web.web_site import PASSWORD, FakeSite
 from tscm.faces.web import passwords
 from tscm.faces.web.accounts import MOST_SESSIONS, AccountRefused
+from tscm.faces.web.credentials import KEPT_FOR_KNOWN, MOST_HASHING
 from tscm.faces.web.passwords import fits, hashed, password_fault
 from tscm.faces.web.roles import Role
 from tscm.faces.web.throttle import FREE, LONGEST_SECONDS, MOST_KEYS, Throttle, place_of
@@ -184,6 +185,18 @@ def test_many_guesses_at_once_are_no_way_around(web: FakeSite) -> None:
         waits.append(wait)
     assert waits[:4] == [1.0, 2.0, 4.0, 8.0]
     assert max(waits) == LONGEST_SECONDS
+
+
+def test_a_flood_of_guesses_leaves_room_for_who_comes_from_a_place_of_his_own(
+    anna: FakeSite,
+) -> None:
+    assert login(anna, address="192.0.2.7")[0] == 303
+    anna.desk.hashing_now = MOST_HASHING - KEPT_FOR_KNOWN  # as many as strangers may have
+    assert login(anna, address="192.0.2.8")[0] == 503
+    assert login(anna, name="nobody", address="192.0.2.7")[0] == 503
+    assert login(anna, address="192.0.2.7")[0] == 303
+    anna.desk.hashing_now = MOST_HASHING
+    assert login(anna, address="192.0.2.7")[0] == 503
 
 
 def test_a_good_login_between_guesses_makes_no_address_as_new(anna: FakeSite, kept: str) -> None:

@@ -11,6 +11,8 @@ from tscm.faces.web.passwords import fits, hashed
 T = TypeVar("T")
 
 MOST_HASHING = 16
+KEPT_FOR_KNOWN = 4
+"""Of these, for who signs in from a place of his own, or is signed in: guesses from thousands of addresses leave them free."""
 
 
 class LoginBusy(TscmError):
@@ -22,20 +24,24 @@ class LoginBusy(TscmError):
         return "many logins are being checked; try again in some seconds"
 
 
-async def checked(desk: Desk, kept: str | None, password: str) -> bool:
-    """Whether *password* is the one of which *kept* was made.  Raises `LoginBusy`."""
-    _begin(desk)
+async def checked(desk: Desk, kept: str | None, password: str, *, known: bool = True) -> bool:
+    """
+    Whether *password* is the one of which *kept* was made; *known* is who signed in from there before, or is signed in.
+
+    Raises `LoginBusy`.
+    """
+    _begin(desk, MOST_HASHING if known else MOST_HASHING - KEPT_FOR_KNOWN)
     return await desk.hashing.run(fits, kept, password).addBoth(_ended, desk)
 
 
 async def made_hash(desk: Desk, password: str) -> str:
     """What is kept of a password.  Raises `LoginBusy`."""
-    _begin(desk)
+    _begin(desk, MOST_HASHING)
     return await desk.hashing.run(hashed, password).addBoth(_ended, desk)
 
 
-def _begin(desk: Desk) -> None:
-    if desk.hashing_now >= MOST_HASHING:
+def _begin(desk: Desk, most: int) -> None:
+    if desk.hashing_now >= most:
         raise LoginBusy
     desk.hashing_now += 1
 

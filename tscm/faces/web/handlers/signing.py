@@ -77,7 +77,7 @@ async def sign_in(desk: Desk, visit: Visit) -> Answer:
             retry_after=seconds,
         )
     desk.throttle.tried(keys, visit.now)
-    if not await checked(desk, desk.accounts.hash_of(name), password):
+    if not await checked(desk, desk.accounts.hash_of(name), password, known=known):
         desk.accounts.note(visit.now, name, visit.address, "login", good=False)
         fault = "The user name or the password is wrong."
         return login_page(desk, visit, fault=fault, status=403, kept=kept)
