@@ -9,24 +9,20 @@ to come back delays no other device.  What brings numpy, dnspython and requests 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define, evolve, field
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from tscm.base.clock import wall_seconds
-from tscm.base.schedule import PeriodicService, spread
 from tscm.base.threads import Threads
 from tscm.errors import NoSuchDevice, TscmError
 from tscm.model import Identity, Progress, Report
 from tscm.risks import NOTHING, Consent
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
-from tscm.settings.sealed import is_sealed
 from tscm.update.checks import Checks
 from tscm.update.entries import EntryDuty
 from tscm.update.figures import Result, UpdateFigures
@@ -38,7 +34,8 @@ from tscm.update.outcome import UpdateOutcome
 from tscm.update.proofs import Proofs
 from tscm.update.questions import Questions
 from tscm.update.records import GenerationMoved, GenerationPurged, UpdateRecords
-from tscm.update.turns import EXAMINATION, MANAGER, Asker, Turns, Updated, witness
+from tscm.update.scheduled import ScheduledUpdates
+from tscm.update.turns import EXAMINATION, MANAGER, Asker, Turns, Updated
 from tscm.update.ways import Gateways
 
 if TYPE_CHECKING:
@@ -54,8 +51,6 @@ class UpdateService(Service):
     Schedules updates, carries out those that are asked for, and keeps how they went.
     """
 
-    _log: ClassVar[Logger] = Logger()
-
     _clock: IReactorTime
     _threads: Threads
     _node: NodeSettings
@@ -68,6 +63,7 @@ class UpdateService(Service):
     _look_up: LookUps = field(init=False)
     _checks: Checks = field(init=False)
     holds: Holds = field(init=False)
+    _scheduled: ScheduledUpdates = field(init=False)
     proofs: Proofs = field(init=False)
     """Tests of the chain, each in the turn of its device."""
     questions: Questions = field(init=False)
@@ -88,6 +84,16 @@ class UpdateService(Service):
             self._scheduled_told,
         )
         self.holds = Holds(partial(wall_seconds, self._clock), self._records, self._devices)
+        self._scheduled = ScheduledUpdates(
+            self._clock,
+            float(self._node.policy.interval_seconds),
+            self._turns,
+            self._records,
+            self.holds,
+            self._job,
+            self._run,
+            self._scheduled_told,
+        )
         self.proofs = Proofs(self._clock, self._turns, self._records, self._devices, self._job)
         self.questions = Questions(self._threads, self._records, self._device, self._question)
         self.entries = EntryDuty(
@@ -112,7 +118,7 @@ class UpdateService(Service):
         for name, one in self._devices.items():
             self._recognise(one.settings)
             self._note_pause(one)
-            self._start_timer(one)
+            self._scheduled.start(one)
             self._checks.hear_again(name)
             self.proofs.look_for_leftover(name)
         self.entries.start()
@@ -127,7 +133,7 @@ class UpdateService(Service):
         self.proofs.stop()
         self.entries.stop()
         for one in self._devices.values():
-            self._stop_timer(one)
+            self._scheduled.stop(one)
             one.hurry()
         return self._turns.when_idle()
 
@@ -145,7 +151,7 @@ class UpdateService(Service):
                 self._checks.hear_again(settings.name)
                 self.proofs.look_for_leftover(settings.name)
         else:
-            self._stop_timer(present)
+            self._scheduled.stop(present)
             self._recognise(settings)
             before, present.settings = present.settings, settings
             # Without the store nothing of it is known, and no run comes that would believe it.
@@ -153,7 +159,7 @@ class UpdateService(Service):
                 self._records.settings_changed(before, settings)
         if self.running:
             self._note_pause(present)
-            self._start_timer(present)
+            self._scheduled.start(present)
             self._checks.look_whether_held(settings.name)
             self.entries.touch([settings.name])
 
@@ -200,28 +206,8 @@ class UpdateService(Service):
         self.entries.forget(name)
         if one is not None:
             one.gone = True
-            self._stop_timer(one)
+            self._scheduled.stop(one)
             one.hurry()
-
-    def _start_timer(self, one: Updated) -> None:
-        name, interval = one.settings.name, float(self._node.policy.interval_seconds)
-        if not one.settings.policy_updates or is_sealed(one.settings):
-            return
-        # By the clock on the wall, so that restarts of the manager neither delay nor bunch the runs.
-        delay = (spread(name, interval) - wall_seconds(self._clock)) % interval
-
-        async def scheduled() -> None:
-            await self._scheduled(one)
-
-        one.timer = PeriodicService(
-            self._clock, interval, scheduled, label=f"policy update of {name}", delay=delay or 1.0
-        )
-        one.timer.startService()
-
-    def _stop_timer(self, one: Updated) -> None:
-        timer, one.timer = one.timer, None
-        if timer is not None and timer.running:
-            timer.stopService()
 
     # -- what firewalls say ----------------------------------------------------
 
@@ -255,8 +241,7 @@ class UpdateService(Service):
         for one in list(self._devices.values()):
             used = {*one.settings.block_list.split(), *one.settings.allow_list.split()}
             if used & set(names) and one.timer is not None:
-                run = Deferred.fromCoroutine(self._scheduled(one))
-                run.addErrback(self._failed_unwitnessed, one.settings.name)
+                self._scheduled.run_now(one)
 
     # -- what may be asked -----------------------------------------------------
 
@@ -416,7 +401,7 @@ class UpdateService(Service):
         one = self._device(name)
         return evolve(
             self._records.figures(name, wall_seconds(self._clock), anew=anew),
-            next_run_at=None if one.timer is None else self._next_run(one),
+            next_run_at=self._scheduled.next_run_at(one),
             running_since=one.running_since,
             waiting_until=one.waiting_until,
             progress=None if one.progress is None else one.progress.text,
@@ -430,41 +415,6 @@ class UpdateService(Service):
         return self._records.stamp(name), one.running_since is None, one.settings.policy_updates
 
     # -- runs ------------------------------------------------------------------
-
-    async def _scheduled(self, one: Updated) -> None:
-        run = self._turns.take(one, lambda: self._scheduled_run(one))
-        try:
-            outcome = await witness(run, take=True)  # the timer may be cancelled; the run may not
-        except CancelledError:
-            run.addErrback(self._failed_unwitnessed, one.settings.name)
-            raise
-        if outcome is not None and outcome.result is not Result.UNCHANGED:
-            self._scheduled_told(outcome)
-        if outcome is not None and not outcome.good:
-            self._log.warn("update failed: {sentence}", sentence=outcome.sentence())
-
-    def _failed_unwitnessed(self, failure: Failure, name: str) -> None:
-        self._log.failure("policy update of {device} failed", failure, device=name)
-
-    async def _scheduled_run(self, one: Updated) -> UpdateOutcome | None:
-        """None where it is not to be: looked at in its turn, for a run before it may change that."""
-        if self._turns.over(one):
-            return None
-        name = one.settings.name
-        memory = self._records.memory(name)
-        if self.holds.keep(name, memory):
-            return None
-        if memory.locked_out:
-            self._log.warn(
-                "updates of {device} stopped: the password was rejected {count} times "
-                "in a row, and another attempt could lock the account; set it with "
-                "`tsadmin configure {device}`",
-                device=name,
-                count=memory.login_failures,
-            )
-            return None
-        job = evolve(self._job(one), patient=not memory.broken)
-        return await self._run(one, job, lambda _: None)
 
     def _ask(
         self,
@@ -538,7 +488,3 @@ class UpdateService(Service):
             return self._devices[name]
         except KeyError:
             raise NoSuchDevice(name) from None
-
-    def _next_run(self, one: Updated) -> float:
-        now, interval = wall_seconds(self._clock), float(self._node.policy.interval_seconds)
-        return now + (spread(one.settings.name, interval) - now) % interval
