@@ -146,6 +146,8 @@ async def test_two_managers_follow_one_portal(sites: Sites) -> None:
     assert copied["auto_key"] not in audit
     assert copied["auto_key"] not in await sites.at(east, "audit")
 
+    assert (await east.asked("show", "east"))["portal"] == sites.url
+
     # Settings are the portal's: refused here, followed from there.
     refused = await sites.at(east, "configure", "east", "--prefix", "Other", status=2)
     assert "can be changed at the portal" in refused

@@ -54,6 +54,8 @@ def command(session: Session, /, name: str | None, *, lines: bool, json_output: 
         say.as_json(_json_of(found))
         return
     show_pairs(settings_pairs(found.settings), f"Settings of {name}")
+    if found.portal is not None:
+        say.info(f"Paired: the settings are changed at the portal {visible(found.portal)}")
     state = found.state
     if state is None:
         for one in found.unknown_names or ():

@@ -34,6 +34,8 @@ class DeviceView:
     """The node's setting that asks about large changes."""
     version: str = ""
     """Of the settings: another one where any of them is another."""
+    portal: str | None = field(default=None, metadata=OMIT_NONE)
+    """Where the settings are changed, if the device is paired."""
 
 
 @frozen(kw_only=True)

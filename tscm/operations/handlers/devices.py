@@ -28,6 +28,7 @@ from tscm.errors import (
     NoSuchDevice,
     SettingsFaulty,
     SettingsUnreadable,
+    TscmError,
     for_a_new_device,
 )
 from tscm.forward.own import listeners_of
@@ -38,7 +39,7 @@ from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Prospect
 from tscm.operations.call import PORTAL, Call
 from tscm.operations.registry import handles
 from tscm.operations.table import devices as table
-from tscm.pairing.bonds import drop_bond
+from tscm.pairing.bonds import drop_bond, read_bond
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_names, read_device
 from tscm.settings.own_service import key_wanted_at
@@ -76,6 +77,7 @@ def view(node: Node, args: Device, call: Call) -> DeviceView:
             unknown_names=tuple(read(KnownName, one) for one in unknown),
             confirm_changes_percent=percent,
             version=stored.version_of(settings),
+            portal=_portal_of(node, settings),
         )
     from tscm.operations.states import device_state
 
@@ -86,7 +88,21 @@ def view(node: Node, args: Device, call: Call) -> DeviceView:
         state=device_state(node, name),
         confirm_changes_percent=percent,
         version=stored.version_of(settings),
+        portal=_portal_of(node, settings),
     )
+
+
+def _portal_of(node: Node, settings: DeviceSettings) -> str | None:
+    """The portal of a paired device: as the follower knows it, without a manager from the file."""
+    follower = None if node.manager is None else node.manager.follower()
+    if follower is not None:
+        found = follower.bonds().get(settings.name)
+        return None if found is None else found[0].portal
+    try:
+        bond = read_bond(node.layout, settings.entry, sealed=True)
+    except TscmError:
+        return None  # `tsadmin paired` tells what is wrong with it
+    return None if bond is None else bond.portal
 
 
 @handles(table.SETUP_LINES)
