@@ -22,6 +22,7 @@ from tscm.operations.call import quiet
 from tscm.operations.job_figures import JobFigures
 from tscm.operations.operation import Operation
 from tscm.operations.table.devices import VIEW
+from tscm.operations.table.events import REPORT_SEVERAL
 from tscm.operations.table.listing import DEVICES
 from tscm.operations.table.policies import PLAN, UPDATE
 from tscm.settings.layout import Layout
@@ -57,6 +58,12 @@ class Backend:
     def _json(self, operation: Operation[Any, Any], args: Any, report: Report) -> Any:
         if operation is DEVICES:
             return [{"name": name} for name in self.steps]
+        if operation is REPORT_SEVERAL:
+            return {
+                "by": "hour,action", "groups": 1, "hits": 2, "lines": 1, "since": 0.0, "until": 1.0,
+                "rows": [{"hour": 3600, "action": "=blocked", "hits": 2, "lines": 1}],
+                "devices": [{"device": name} for name in args.devices],
+            }  # fmt: skip
         self.asked.append((operation.name, args.name))
         report(Progress(phase="fetch", text="block list"))
         steps = self.steps.get(args.name, -1)
@@ -172,6 +179,16 @@ def test_reports_as_csv_have_one_head_and_a_column_more(tmp_path: Path) -> None:
     assert said == ["device,entry,hits,lines", "a,'=1+1,2,1", "b,'=1+1,2,1"]
     said = run(report.command, backend, "a", "--csv").stdout.splitlines()
     assert said == ["entry,hits,lines", "'=1+1,2,1"]
+
+
+def test_several_devices_are_one_report_where_that_is_wanted(tmp_path: Path) -> None:
+    backend = Backend(tmp_path, a=0, b=0)
+    words = ("--all", "--together", "--by", "hour,action")
+    head, row = run(report.command, backend, *words, "--csv").stdout.splitlines()
+    assert (head, row.partition(",")[2]) == ("hour,action,hits,lines", "'=blocked,2,1")
+    told = json.loads(run(report.command, backend, *words, "--json").stdout)
+    assert [one["device"] for one in told["devices"]] == ["a", "b"]
+    assert "2 devices" in run(report.command, backend, *words).output
 
 
 def logs(root: Path, names: Sequence[str]) -> Backend:

@@ -19,6 +19,7 @@ from tscm.policy.cidr import CidrSet, Entries
 from tscm.store.database import Store, open_database
 from tscm.syslog.asa_bulk import Row
 
+PAIRS = (("hour", "action"), ("list", "outside"), ("inside", "port"), ("action", "hour"))
 HOURS = range(FIRST, FIRST + 72)
 
 
@@ -77,6 +78,7 @@ def test_every_report_is_what_counting_by_hand_gives(
 ) -> None:
     path, every = counted
     random = Random(3)
+    groupings = [(one,) for one in KEYS] + [*PAIRS]
     answered = 0
     for n in range(300):
         first = FIRST + random.choice([0, 24, 5, 30])
@@ -85,7 +87,7 @@ def test_every_report_is_what_counting_by_hand_gives(
             since=first * HOUR + random.choice([0, 1800]),
             until=random.choice([FIRST + 71, FIRST + 47, FIRST + 40, FIRST + 33, FIRST + 500])
             * HOUR,
-            by=list(KEYS)[n % len(KEYS)],
+            by=",".join(by := groupings[n % len(groupings)]),
             top=random.choice([3, 1000]),
             action=random.choice([None, None, "blocked", "allowed"]),
             direction=random.choice([None, None, "inbound"]),
@@ -110,15 +112,19 @@ def test_every_report_is_what_counting_by_hand_gives(
         lines: Counter[Any] = Counter()
         for hour, hit, total in every:
             if fits(asked, hour, hit):
-                hits[KEYS[asked.by](hour, hit)] += total.hits
-                lines[KEYS[asked.by](hour, hit)] += total.lines
+                key = tuple(KEYS[one](hour, hit) for one in by)
+                hits[key] += total.hits
+                lines[key] += total.lines
         answer = ask(path, asked)
         assert (answer.hits, answer.lines) == (hits.total(), lines.total())
         assert answer.groups == len(hits)
         assert len(answer.rows) == min(asked.top, len(hits))
         for row in answer.rows:
-            assert (row["hits"], row["lines"]) == (hits[row[asked.by]], lines[row[asked.by]])
-        if asked.by != "hour":
+            key = tuple(row[one] for one in by)
+            assert (row["hits"], row["lines"]) == (hits[key], lines[key])
+        if by[0] == "hour":
+            assert [*answer.rows] == sorted(answer.rows, key=lambda row: row["hour"])
+        else:
             told = [row["hits"] for row in answer.rows]
             assert told == sorted(hits.values(), reverse=True)[: len(told)]
         answered += bool(hits)
@@ -126,7 +132,7 @@ def test_every_report_is_what_counting_by_hand_gives(
     assert answered > 100
 
 
-@pytest.mark.parametrize("by", BY)
+@pytest.mark.parametrize("by", [*BY, *(",".join(pair) for pair in PAIRS)])
 def test_several_devices_together_are_the_sum_of_each(
     counted: tuple[Path, list[tuple[int, Hit, Sum]]], by: str
 ) -> None:
@@ -141,17 +147,20 @@ def test_several_devices_together_are_the_sum_of_each(
     sums: dict[Any, list[int]] = {}
     for answer in alone:
         for row in answer.rows:
-            found = sums.setdefault(row[by], [0, 0])
+            found = sums.setdefault(tuple(row[one] for one in by.split(",")), [0, 0])
             found[0] += row["hits"]
             found[1] += row["lines"]
-    assert {row[by]: [row["hits"], row["lines"]] for row in together.rows} == sums
+    assert {
+        tuple(row[one] for one in by.split(",")): [row["hits"], row["lines"]]
+        for row in together.rows
+    } == sums
     assert (together.hits, together.lines) == tuple(
         sum(getattr(one, what) for one in alone) for what in ("hits", "lines")
     )
     assert [(one.hits, one.lines) for one in each] == [(one.hits, one.lines) for one in alone]
     assert together.counts_are_low == sum(one.counts_are_low for one in alone)
     hits = [row["hits"] for row in together.rows]
-    assert by == "hour" or hits == sorted(hits, reverse=True)
+    assert by.startswith("hour") or hits == sorted(hits, reverse=True)
 
 
 def test_a_report_of_networks_counts_the_hits_on_their_addresses_alone(
@@ -202,6 +211,13 @@ def test_every_fault_of_a_question_is_told_at_once() -> None:
     }  # fmt: skip
     with pytest.raises(SettingsFaulty, match="earlier than --since"):
         read_question("fw", {"since": 2e8, "until": "1e8"}, 1e9)
+
+
+@pytest.mark.parametrize("by", ["hour,hour", "hour,", "entry,list,port", "entry, colour", ","])
+def test_a_grouping_is_by_one_column_or_by_two_that_differ(by: str) -> None:
+    assert read_question("fw", {"by": "hour, action"}, 1e9).by == "hour,action"
+    with pytest.raises(SettingsFaulty, match="--by"):
+        read_question("fw", {"by": by}, 1e9)
 
 
 def test_defaults_ask_for_the_last_day_by_entry() -> None:

@@ -17,9 +17,9 @@ from tscm.cli.state import when
 from tscm.cli.tables import show_table
 from tscm.cli.times import Time
 from tscm.cli.words import Words
-from tscm.events.answers import EventReport
-from tscm.operations.arguments import Asked
-from tscm.operations.table.events import REPORT
+from tscm.events.answers import SeveralReport, Sums
+from tscm.operations.arguments import Asked, AskedOfSeveral
+from tscm.operations.table.events import REPORT, REPORT_SEVERAL
 from tscm.plural import many
 from tscm.printable import spreadsheet_cell
 
@@ -43,8 +43,12 @@ _BY = Words(
 )
 @click.option("--until", type=Time(), help="End, in the same formats.  [default: now]")
 @click.option(
-    "--by", type=_BY, metavar="WHAT", help=f"Group by: {', '.join(_BY.words)}.  [default: entry]"
+    "--by",
+    type=_BY,
+    metavar="WHAT",
+    help=f"Group by one of {', '.join(_BY.words)}, or by two, such as hour,action.  [default: entry]",
 )
+@click.option("--together", is_flag=True, help="Sum the devices up to one report.")
 @click.option("--top", metavar="NUMBER", help="Number of rows.  [default: 20]")
 @click.option("--action", type=Words("blocked", "allowed"), help="Only this.")
 @click.option("--direction", type=Words("inbound", "outbound"), help="Only this.")
@@ -66,12 +70,13 @@ def command(
     names: tuple[str, ...],
     *,
     everyone: bool,
+    together: bool,
     json_output: bool,
     csv_output: bool,
     **options: Any,
 ) -> int:
     """
-    Show the hits on the lists of a device; also of several, or of all, one after the other.
+    Show the hits on the lists of a device; also of several, or of all, one after the other or together.
 
     Hits are what the firewall counted, lines what it logged: one line can report many hits.
     """
@@ -81,16 +86,23 @@ def command(
     asked = {key: value for key, value in options.items() if value is not None}
     backend = session.backend()
     wanted = chosen(backend, names, everyone=everyone)
+    if together:
+        _show_together(
+            backend.call(REPORT_SEVERAL, AskedOfSeveral(devices=tuple(wanted), options=asked)),
+            json_output=json_output,
+            csv_output=csv_output,
+        )
+        return 0
     several = everyone or len(wanted) > 1
     headed: list[str] = []
 
     def report(name: str) -> Done:
         found = backend.call(REPORT, Asked(name=name, options=asked))
         if csv_output:
-            _as_csv(found, several=several, head=not headed)
+            _as_csv(found, found.device if several else None, head=not headed)
             headed.append(name)
         elif not json_output:
-            _as_table(found)
+            _as_table(found, found.device)
         if not json_output:
             _tell_doubts(found, f"{name}: " if several else "")
         return Done(answer=found)
@@ -103,7 +115,18 @@ def command(
     return 0
 
 
-def _tell_doubts(found: EventReport, whose: str) -> None:
+def _show_together(found: SeveralReport, *, json_output: bool, csv_output: bool) -> None:
+    if json_output:
+        say.as_json(found)
+        return
+    if csv_output:
+        _as_csv(found, None, head=True)
+    else:
+        _as_table(found, many(len(found.devices), "device", "devices"))
+    _tell_doubts(found, "")
+
+
+def _tell_doubts(found: Sums, whose: str) -> None:
     """What is not in the counts."""
     if found.counts_are_low:
         say.warn(
@@ -119,28 +142,31 @@ def _tell_doubts(found: EventReport, whose: str) -> None:
         )
 
 
-def _as_table(found: EventReport) -> None:
-    by = found.by
-    rows = [(_cell(by, row[by]), row["hits"], row["lines"]) for row in found.rows]
+def _as_table(found: Sums, whose: str) -> None:
+    columns = found.by.split(",")
+    rows = [
+        (*(_cell(by, row[by]) for by in columns), row["hits"], row["lines"]) for row in found.rows
+    ]
     show_table(
-        (by, "hits", "lines"),
+        (*columns, "hits", "lines"),
         rows,
-        f"{found.device}, from {when(found.since)} to {when(found.until)}, in whole hours",
+        f"{whose}, from {when(found.since)} to {when(found.until)}, in whole hours",
     )
     say.info(
         f"{many(found.hits, 'hit', 'hits')} in {many(found.lines, 'line', 'lines')}; {len(rows)} of {found.groups:,} shown"
     )
 
 
-def _as_csv(found: EventReport, *, several: bool, head: bool) -> None:
+def _as_csv(found: Sums, device: str | None, *, head: bool) -> None:
     """Rows; of several devices each with its name in front."""
-    by = found.by
+    columns = found.by.split(",")
     writer = csv.writer(sys.stdout, lineterminator="\n")
+    name = () if device is None else (spreadsheet_cell(device),)
     if head:
-        writer.writerow((*("device",) * several, by, "hits", "lines"))
+        writer.writerow((*("device",) * len(name), *columns, "hits", "lines"))
     for row in found.rows:
-        name = (spreadsheet_cell(found.device),) * several
-        writer.writerow((*name, spreadsheet_cell(_cell(by, row[by])), row["hits"], row["lines"]))
+        cells = (spreadsheet_cell(_cell(by, row[by])) for by in columns)
+        writer.writerow((*name, *cells, row["hits"], row["lines"]))
 
 
 def _cell(by: str, value: Any) -> Any:

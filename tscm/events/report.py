@@ -21,12 +21,23 @@ from tscm.errors import Fault, SettingsFaulty
 from tscm.events.answers import EventReport
 from tscm.events.packs import WORDS
 from tscm.events.rollups import ACTIONS, DIRECTIONS, HOUR_SECONDS
-from tscm.events.sums import Among, Groups, Query, among, distinct, labels, sum_by
+from tscm.events.sums import (
+    Among,
+    Groups,
+    Query,
+    among,
+    distinct,
+    labels,
+    sum_by,
+    together,
+)
 from tscm.policy.cidr import CidrSet, Entries, overlapping, read_cidr
 from tscm.store.reading import read_only
 
 _DIGITS_MOST = 20
 BY = ("entry", "list", "inside", "outside", "port", "protocol", "hour", "direction", "action")
+BY_MOST = 2
+"""Columns that rows are grouped by at once."""
 TOP_MOST = 100_000
 _LAST_MOMENT = 1 << 40
 
@@ -36,7 +47,7 @@ class Question:
     """
     What a report is asked for.  *since* and *until* are POSIX seconds, widened to whole hours (the
     one that begins at *until* is not among them);
-    *inside* and *outside* are a host or a network; empty *ports* mean all.
+    *inside* and *outside* are a host or a network; empty *ports* mean all.  *by* is a column, or two with a comma.
     """
 
     device: str
@@ -77,7 +88,7 @@ def read_question(device: str, options: Mapping[str, Any], now: float) -> Questi
         device=device,
         since=read("since", _seconds, now - 86400),
         until=read("until", _seconds, now),
-        by=read("by", _one_of(*BY), "entry"),
+        by=read("by", _columns, "entry"),
         top=read("top", _whole(1, TOP_MOST), 20),
         action=read("action", _one_of(*ACTIONS), None),
         direction=read("direction", _one_of(*DIRECTIONS), None),
@@ -112,6 +123,22 @@ def _one_of(*words: str) -> Callable[[Any], str]:
         return str(value)
 
     return read
+
+
+def _columns(value: Any) -> str:
+    """One column, or two that differ."""
+    words = [one.strip() for one in str(value)[:200].split(",")]
+    found = ",".join(_one_of(*BY)(word) for word in words)
+    if len(words) > BY_MOST or len(set(words)) < len(words):
+        raise ValueError(
+            f"{found[:60]!r} is not a grouping; allowed: one column, or two different ones, such as hour,action"
+        )
+    return found
+
+
+def columns_of(by: str) -> tuple[str, ...]:
+    """The columns of a grouping as it is written."""
+    return tuple(by.split(","))
 
 
 def _whole(low: int, high: int) -> Callable[[Any], int]:
@@ -191,19 +218,9 @@ def ask_several(
             )
             for one, sums, low, unread in found
         )
-        together = _together([sums for _, sums, _, _ in found])
+        whole = together([sums for _, sums, _, _ in found])
         low, unread = sum(one.counts_are_low for one in each), sum(one.unread_lines for one in each)
-        return _answer(connection, first, together, low, unread), each
-
-
-def _together(several: Sequence[Groups]) -> Groups:
-    """The groups of several devices as one: each key once."""
-    keys = np.concatenate([one.keys[0] for one in several])
-    kinds, where = np.unique(keys, return_inverse=True)
-    lines, hits = np.zeros(len(kinds), np.int64), np.zeros(len(kinds), np.int64)
-    np.add.at(lines, where, np.concatenate([one.lines for one in several]))
-    np.add.at(hits, where, np.concatenate([one.hits for one in several]))
-    return Groups(keys=kinds[np.newaxis], lines=lines, hits=hits)
+        return _answer(connection, first, whole, low, unread), each
 
 
 def _sums(connection: sqlite3.Connection, asked: Question) -> tuple[Groups, int, int]:
@@ -214,7 +231,7 @@ def _sums(connection: sqlite3.Connection, asked: Question) -> tuple[Groups, int,
         last=ceil(asked.until / HOUR_SECONDS) - 1,
     )
     query = evolve(query, conditions=tuple(_conditions(connection, query, asked)))
-    found = sum_by(connection, query, (asked.by,))
+    found = sum_by(connection, query, columns_of(asked.by))
     low, unread = connection.execute(
         "SELECT low, unread FROM event_readers WHERE device = ?", (query.device,)
     ).fetchone() or (0, 0)
@@ -224,26 +241,30 @@ def _sums(connection: sqlite3.Connection, asked: Question) -> tuple[Groups, int,
 def _answer(
     connection: sqlite3.Connection, asked: Question, found: Groups, low: int, unread: int
 ) -> EventReport:
-    (keys,) = found.keys
-    order = np.arange(len(keys)) if asked.by == "hour" else np.lexsort((keys, -found.hits))
+    columns = columns_of(asked.by)
+    keys = found.keys
+    # Rising keys, the first column first; by hours they stay in the order of time.
+    order = np.arange(keys.shape[1])
+    if columns[0] != "hour":
+        order = np.lexsort((*keys[::-1], -found.hits))
     order = order[: asked.top]
+    told = [
+        _told(connection, column, one[order].tolist())
+        for column, one in zip(columns, keys, strict=True)
+    ]
+    sums = zip(found.hits[order].tolist(), found.lines[order].tolist(), strict=True)
     return EventReport(
         device=asked.device,
         since=asked.since,
         until=asked.until,
         by=asked.by,
         rows=tuple(
-            {asked.by: told, "hits": hits, "lines": lines}
-            for told, hits, lines in zip(
-                _told(connection, asked.by, keys[order].tolist()),
-                found.hits[order].tolist(),
-                found.lines[order].tolist(),
-                strict=True,
-            )
+            {**dict(zip(columns, values, strict=True)), "hits": hits, "lines": lines}
+            for *values, (hits, lines) in zip(*told, sums, strict=True)
         ),
         lines=int(found.lines.sum()),
         hits=int(found.hits.sum()),
-        groups=len(keys),
+        groups=keys.shape[1],
         counts_are_low=low,
         unread_lines=unread,
     )

@@ -112,6 +112,25 @@ def labels(connection: sqlite3.Connection, words: Sequence[int]) -> dict[int, st
     )
 
 
+def together(several: Sequence[Groups]) -> Groups:
+    """The groups of several devices as one: each key once."""
+    found = _Found(several[0].keys.shape[0])
+    for one in several:
+        found.add(one.keys, np.stack((one.lines, one.hits)))
+    return found.groups()
+
+
+def _each_once(keys: Numbers, sums: Numbers) -> Groups:
+    """Columns of *keys* that are equal become one, and their *sums* are added up."""
+    order = np.lexsort(keys[::-1])
+    keys, sums = keys[:, order], sums[:, order]
+    new = np.ones(keys.shape[1], np.bool_)
+    new[1:] = (keys[:, 1:] != keys[:, :-1]).any(axis=0)
+    first = np.flatnonzero(new)
+    lines, hits = np.add.reduceat(sums, first, axis=1)
+    return Groups(keys[:, first], lines, hits)
+
+
 @define(eq=False)
 class _Found:
     """
@@ -140,15 +159,7 @@ class _Found:
         if not self._keys:
             nothing = np.zeros(0, np.int64)
             return Groups(np.zeros((self._columns, 0), np.int64), nothing, nothing)
-        keys = np.concatenate(self._keys, axis=1)
-        order = np.lexsort(keys[::-1])
-        keys = keys[:, order]
-        sums = np.concatenate(self._sums, axis=1)[:, order]
-        new = np.ones(keys.shape[1], np.bool_)
-        new[1:] = (keys[:, 1:] != keys[:, :-1]).any(axis=0)
-        first = np.flatnonzero(new)
-        lines, hits = np.add.reduceat(sums, first, axis=1)
-        return Groups(keys[:, first], lines, hits)
+        return _each_once(np.concatenate(self._keys, axis=1), np.concatenate(self._sums, axis=1))
 
 
 @define(eq=False)

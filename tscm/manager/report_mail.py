@@ -21,7 +21,7 @@ from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
 from tscm.settings.reports import Schedule
 
-_HOURS_MOST = 2000
+_ROWS_MOST = 4000
 
 
 def report_service(node: Node, notices: Threads, settings: NodeSettings) -> ReportService:
@@ -55,14 +55,10 @@ def found_for(layout: Layout, schedule: Schedule, due: Due) -> Found:
     names = [one for one in stored if one in schedule.devices] if schedule.devices else stored
     asked = options(schedule, due)
     whole, each = _asked(layout, names, asked)
-    hours = {**asked, "by": "hour", "top": _HOURS_MOST}
-    counts = {}
-    for action in ("blocked", "allowed"):
-        wanted = schedule.action in {None, action}
-        found = _asked(layout, names, {**hours, "action": action})[0] if wanted else None
-        counts[action] = (
-            {} if found is None else {int(row["hour"]): int(row["hits"]) for row in found.rows}
-        )
+    hours, _ = _asked(layout, names, {**asked, "by": "hour,action", "top": _ROWS_MOST})
+    counts: dict[str, dict[int, int]] = {"blocked": {}, "allowed": {}}
+    for row in hours.rows:
+        counts[row["action"]][int(row["hour"])] = int(row["hits"])
     return Found(whole=whole, devices=each, blocked=counts["blocked"], allowed=counts["allowed"])
 
 

@@ -79,7 +79,10 @@ JOB = JobFigures(
 def report(args: Any) -> Json:
     by = args.options["by"]
     rows: dict[str, list[Json]] = {
-        "hour": [{"hour": int(NOW) // 3600 * 3600, "hits": 9, "lines": 3}],
+        "hour,action": [
+            {"hour": int(NOW) // 3600 * 3600 - 3600, "action": "blocked", "hits": 6, "lines": 2},
+            {"hour": int(NOW) // 3600 * 3600 - 3600, "action": "allowed", "hits": 3, "lines": 1},
+        ],
         "action": [{"action": "blocked", "hits": 9, "lines": 3}],
         "port": [{"port": -1, "hits": 9, "lines": 3}],
     }
@@ -227,6 +230,7 @@ PATHS = (
     "/devices/fw/setup",
     "/reports",
     "/reports?by=port&since=7d",
+    "/reports?by=hour,action",
     "/reports?by=outside&list=%3Cscript%3E&outside=%22%3E&since=40d&until=1d",
     "/lines",
     "/lines?text=%3Cscript%3E&since=1h&list=%22%3E&hits=yes",
@@ -454,6 +458,15 @@ def test_a_file_holds_the_question_and_all_rows(full: FakeSite) -> None:
     assert (found["hits"], found["lines"], len(found["rows"])) == (9, 3, 2)
     name, args, _ = full.manager.asked[-1]
     assert (name, args.options["top"]) == ("report_several", "100000")
+
+
+def test_the_picture_of_a_report_is_one_question(full: FakeSite) -> None:
+    reply = full.ask("/reports?by=hour,action", key=full.signed_in())
+    asked = [args.options["by"] for name, args, _ in full.manager.asked if name == "report_several"]
+    assert set(asked) == {"hour,action"}
+    assert "6 blocked and 3 allowed" in reply.text
+    assert "action=blocked" in reply.text
+    assert "tsadmin report --all --together" in reply.text
 
 
 def test_a_filter_that_cannot_be_meant_is_told_beside_the_form(full: FakeSite) -> None:

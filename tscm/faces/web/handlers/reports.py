@@ -15,12 +15,14 @@ from tscm.faces.web.routes import page
 from tscm.faces.web.views.filters import REPORT_FILTERS
 from tscm.faces.web.views.reports import (
     BY,
+    PAIRS,
     PRESETS,
     Fields,
     Report,
     as_csv,
     as_json,
     chips,
+    columns_of,
     command_of,
     doubts,
     fields_of,
@@ -50,7 +52,7 @@ async def reports(desk: Desk, visit: Visit) -> Answer:
         if wanted in {"csv", "json"}:
             return await _file(desk, devices, options, wanted)
         latest = await reported(desk, devices, options)
-        hours = await by_hour(desk, devices, {**options, "by": "hour", "top": _ALL})
+        hours = await by_hour(desk, devices, options)
     except TscmError as error:
         none: Latest[Json] = Latest(value=None)
         return await _page(desk, visit, devices, fields, latest=none, hours=None, fault=str(error))
@@ -81,7 +83,7 @@ async def _file(desk: Desk, devices: tuple[str, ...], options: Json, kind: str) 
     found = told(
         await desk.asking.ask(REPORT_SEVERAL, AskedOfSeveral(devices=devices, options=asked))
     )
-    name = f"report-{'-'.join(devices[:3]) or 'all'}-{options['by']}"
+    name = f"report-{'-'.join(devices[:3]) or 'all'}-{options['by'].replace(',', '-')}"
     if kind == "csv":
         return Download(
             name=f"{name}.csv", content_type="text/csv; charset=utf-8", content=as_csv(found)
@@ -107,12 +109,13 @@ async def _page(
         names=await device_names(desk),
         devices=devices,
         fields=fields,
-        by_words=BY,
+        by_words=(*BY, *PAIRS),
         threats=THREATS,
         chips=chips(visit, fields),
         presets=PRESETS,
         rows=report_rows(visit, found) if found is not None else (),
-        by=fields.by,
+        by=" and ".join(columns_of(fields.by)),
+        columns=columns_of(fields.by),
         total=total_words(found) if found is not None else "",
         span=(
             f"{iso(found['since'])} to {iso(found['until'])}, in whole hours"

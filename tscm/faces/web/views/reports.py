@@ -20,6 +20,8 @@ from tscm.plural import many
 from tscm.printable import spreadsheet_cell
 
 BY = ("entry", "list", "inside", "outside", "port", "protocol", "hour", "direction", "action")
+PAIRS = ("hour,action", "list,action", "inside,outside", "entry,outside", "inside,port")
+"""Groupings by two columns that the form offers; the address takes any pair."""
 NEXT = {
     "list": "entry",
     "entry": "outside",
@@ -43,9 +45,9 @@ class Chip:
 
 @frozen(kw_only=True)
 class ReportRow:
-    """A value with its hits; *href* shows what is behind it."""
+    """A value, or one of each column, with its hits; *href* shows what is behind it."""
 
-    value: str
+    cells: tuple[str, ...]
     hits: int
     lines: int
     href: str
@@ -90,6 +92,7 @@ class Report:
     presets: tuple[Preset, ...]
     rows: tuple[ReportRow, ...]
     by: str
+    columns: tuple[str, ...]
     total: str
     span: str
     doubts: tuple[str, ...]
@@ -128,7 +131,7 @@ def fields_of(visit: Visit) -> Fields:
     return Fields(
         since=visit.text("since", "24h")[:40],
         until=visit.text("until")[:40],
-        by=visit.text("by", "entry")[:20],
+        by=visit.text("by", "entry")[:40],
         top=visit.text("top", "100")[:8],
         **{name: visit.text(name)[:200] for name in REPORT_FILTERS},
     )
@@ -147,7 +150,14 @@ def chips(visit: Visit, fields: Fields) -> tuple[Chip, ...]:
 
 def command_of(devices: Sequence[str], fields: Fields) -> str:
     """What to type for the same rows."""
-    words = ["tsadmin report", *(devices or ("--all",)), "--since", shell_word(fields.since)]
+    several = () if len(devices) == 1 else ("--together",)
+    words = [
+        "tsadmin report",
+        *(devices or ("--all",)),
+        *several,
+        "--since",
+        shell_word(fields.since),
+    ]
     for name in ("until", "by", "top", *REPORT_FILTERS):
         value = getattr(fields, name)
         if value:
@@ -166,44 +176,62 @@ def value_word(by: str, value: Any) -> str:
 
 def report_rows(visit: Visit, found: Json) -> tuple[ReportRow, ...]:
     """The rows, each with the address of what is behind it."""
-    by = found["by"]
+    columns = columns_of(found["by"])
     most = max((int(row["hits"]) for row in found["rows"]), default=0)
     return tuple(
         ReportRow(
-            value=value_word(by, row[by]),
+            cells=tuple(value_word(by, row[by]) for by in columns),
             hits=int(row["hits"]),
             lines=int(row["lines"]),
-            href=_behind(visit, by, row[by]),
-            lines_href=_lines_of(visit, found, row[by]),
+            href=_behind(visit, columns, row),
+            lines_href=_lines_of(visit, found, columns, row),
             share=round(100 * int(row["hits"]) / most) if most else 0,
         )
         for row in found["rows"]
     )
 
 
-def _behind(visit: Visit, by: str, value: Any) -> str:
-    if by == "hour":
-        at = int(value)
-        return visit.at(since=_iso(at), until=_iso(at + 3600), by="outside", format=None)
-    if by in {"port", "protocol"} and (by == "protocol" or int(value) < 0):
-        return ""  # no filter of that kind
-    return visit.at(**{by: str(value), "by": NEXT[by], "format": None})
+def columns_of(by: str) -> tuple[str, ...]:
+    """The columns of a grouping as it is written."""
+    return tuple(by.split(","))
 
 
-def _lines_of(visit: Visit, found: Json, value: Any) -> str:
+def _narrowed(columns: Sequence[str], row: Mapping[str, Any]) -> dict[str, str] | None:
+    """The filters that lead to a row; None where there is no filter of its kind."""
+    found: dict[str, str] = {}
+    for by in columns:
+        value = row[by]
+        if by == "protocol" or (by == "port" and int(value) < 0):
+            return None
+        if by == "hour":
+            found |= {"since": _iso(int(value)), "until": _iso(int(value) + 3600)}
+        else:
+            found[by] = str(value)
+    return found
+
+
+def _behind(visit: Visit, columns: Sequence[str], row: Mapping[str, Any]) -> str:
+    narrowed = _narrowed(columns, row)
+    if narrowed is None:
+        return ""
+    taken = {one for one in BY if visit.text(one)} | set(columns)
+    wanted = NEXT.get(columns[-1], "outside")
+    following = next(
+        (one for one in (wanted, "entry", "inside", "port") if one not in taken), wanted
+    )
+    return visit.at(**narrowed, by=following, format=None)
+
+
+def _lines_of(visit: Visit, found: Json, columns: Sequence[str], row: Mapping[str, Any]) -> str:
     """The lines of a row: with its filters, in the whole hours of the report."""
-    by = found["by"]
-    if by == "protocol" or (by == "port" and int(value) < 0):
-        return ""  # no filter of that kind
+    narrowed = _narrowed(columns, row)
+    if narrowed is None:
+        return ""
     if any(visit.text(name) for name in REPORT_FILTERS if name not in FILTERS):
         return ""  # lines know no targets
     since, until = int(found["since"]) // 3600 * 3600, -(-int(found["until"]) // 3600) * 3600
     fields: dict[str, Any] = {name: visit.text(name) for name in FILTERS}
-    if by == "hour":
-        since, until = int(value), int(value) + 3600
-    else:
-        fields[by] = str(value)
-    fields |= {"since": _iso(since), "until": _iso(until), "hits": "yes"}
+    fields |= {"since": _iso(since), "until": _iso(until), **narrowed, "hits": "yes"}
     query = {name: one for name, one in fields.items() if one}
     return "/lines?" + urlencode({"device": list(visit.some("device")), **query}, doseq=True)
 
@@ -234,12 +262,13 @@ def total_words(found: Json) -> str:
 
 def as_csv(found: Json) -> bytes:
     """All rows; no cell is a formula."""
-    by = found["by"]
+    columns = columns_of(found["by"])
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow((by, "hits", "lines"))
+    writer.writerow((*columns, "hits", "lines"))
     for row in found["rows"]:
-        writer.writerow((spreadsheet_cell(value_word(by, row[by])), row["hits"], row["lines"]))
+        cells = (spreadsheet_cell(value_word(by, row[by])) for by in columns)
+        writer.writerow((*cells, row["hits"], row["lines"]))
     return out.getvalue().encode()
 
 
