@@ -22,6 +22,8 @@ class DeviceRow:
     log_rotate_size: int | None = field(default=None, metadata=OMIT_NONE)
     """KB, as in the settings."""
     policy_updates: bool | None = field(default=None, metadata=OMIT_NONE)
+    lists: tuple[str, ...] | None = field(default=None, metadata=OMIT_NONE)
+    """The block and allow lists that it uses."""
     fault: str | None = field(default=None, metadata=OMIT_NONE)
 
 

@@ -19,6 +19,7 @@ def device_row(settings: DeviceSettings) -> DeviceRow:
         send_logs=settings.send_logs,
         log_rotate_size=settings.log_rotate_size,
         policy_updates=settings.policy_updates,
+        lists=(*settings.block_list.split(), *settings.allow_list.split()),
     )
 
 

@@ -12,7 +12,7 @@ from attrs import evolve
 
 from tests.faces.web.web_site import DOWN, NOW, FakeSite
 from tscm.alarms.answers import AlarmsStanding
-from tscm.devices.answers import Changed
+from tscm.devices.answers import Changed, DeviceRow
 from tscm.doctor.finding import Findings, failed, ok
 from tscm.events.answers import FoundLines, LineHit, LogLine
 from tscm.faces.backend import ManagerError
@@ -24,11 +24,29 @@ from tscm.ledger.figures import Balance, DeviceBalance, ListenerBalance, ReaderB
 from tscm.model import Json, Progress
 from tscm.operations.answers import Audit, DeviceView, Held, ModuleVersion, SetupLines
 from tscm.operations.job_figures import JobFigures, JobState
+from tscm.operations.list_answers import (
+    ListDone,
+    ListPage,
+    Lists,
+    ListsHolding,
+    ListVersions,
+    TextRead,
+)
+from tscm.operations.portal_answers import (
+    PolicyRow,
+    PolicyRows,
+    PortalDone,
+    TargetRow,
+    TargetRows,
+)
+from tscm.policy.user_lists import LineFault
+from tscm.portal.compiling import HeldBack
 from tscm.risks import Risk, RiskFound
 from tscm.spool.figures import LogFigures, ReaderFigures
 from tscm.standing import Row, Verdict
 from tscm.state import DeviceState
 from tscm.store.audit_entry import AuditEntry
+from tscm.store.user_list_values import ListVersion, UserEntry, UserList
 from tscm.update.answers import Changes, Difference, Listed
 from tscm.update.figures import (
     Edits,
@@ -150,6 +168,25 @@ ENTRY = {
     "id": 3, "action": "allow", "cidr": "192.0.2.1/32", "device": None, "reason": EVIL, "by": EVIL,
     "made_at": NOW, "until": NOW + 60, "stands": True, "in_force": [EVIL], "waiting": [], "left_out": [],
 }  # fmt: skip
+USER_ENTRY = UserEntry(
+    id=1, list_name="partners", side="allow", network="192.0.2.0/24", comment=EVIL, who=EVIL
+)
+POLICY = PolicyRow(
+    name="default",
+    content={
+        "title": EVIL,
+        "block": ["target:drop"],
+        "allow": ["list:partners"],
+        "block_name": "block.default.example",
+        "allow_name": "allow.default.example",
+        "refuse": ["kept"],
+    },
+    version=3,
+    held=EVIL,
+    fault=EVIL,
+    off=(EVIL,),
+    held_back=(HeldBack(cause=EVIL, entries=1, addresses=2, examples=(EVIL,)),),
+)
 ANSWERS: dict[str, Any] = {
     "fleet": (ROW, Row(name="hq", verdict=Verdict.HELD, causes=(f"updates are held by {EVIL}",))),
     "ledger": Balance(
@@ -216,9 +253,55 @@ ANSWERS: dict[str, Any] = {
     "resume": Changed(name="fw", check=None, settings={}),
     "search_lines": FOUND,
     "follow_lines": FOUND,
+    "devices": (DeviceRow(name="fw", lists=("block.default.example",)),),
+    "lists": Lists(
+        lists=(UserList(name="partners", side="allow", note=EVIL, entries=3, version=2, who=EVIL),)
+    ),
+    "list_page": lambda args: ListPage(
+        version=2,
+        found=300,
+        entries=(
+            evolve(USER_ENTRY, network=f"192.0.{args.version or 2}.0/24"),
+            evolve(USER_ENTRY, network=EVIL),
+        ),
+    ),
+    "list_versions": ListVersions(
+        versions=tuple(
+            ListVersion(version=number, at=NOW, who=EVIL, did="add", reason=EVIL)
+            for number in (2, 1)
+        )
+    ),
+    "lists_holding": ListsHolding(entries=(USER_ENTRY,)),
+    "check_text": TextRead(added=1, fault_count=301, faults=(LineFault(17, EVIL),) * 250),
+    "edit_list": ListDone(list_name="partners", sentence=EVIL),
+    "remove_found": ListDone(list_name="partners", sentence=EVIL),
+    "undo_list": ListDone(list_name="partners", sentence=EVIL),
+    "create_list": ListDone(list_name="partners", sentence=EVIL),
+    "delete_list": ListDone(list_name="partners", sentence=EVIL),
+    "portal_policies": PolicyRows(
+        policies=(POLICY,), shipped=(evolve(POLICY, name="edge"),), faults=(EVIL,)
+    ),
+    "portal_targets": TargetRows(
+        targets=(
+            TargetRow(name="drop", content={"terms": EVIL, "title": EVIL}, fault=EVIL, on=True),
+            TargetRow(name="tor", content={"terms": EVIL, "false_positives": EVIL}),
+            TargetRow(name="own", used_by=(EVIL,)),
+        )
+    ),
+    "keep_policy": PortalDone(item="default", version=4, sentence=EVIL),
+    "adopt_policy": PortalDone(item="edge", sentence=EVIL),
+    "confirm_policy": PortalDone(item="default", sentence=EVIL),
+    "switch_target": PortalDone(item="tor", sentence=EVIL),
 }
 PATHS = (
     "/",
+    "/lists",
+    "/lists?search=192.0.2.1",
+    "/lists/partners",
+    "/lists/partners?search=192.0.2.0/24&page=2",
+    "/lists/partners/diff?older=1&newer=2",
+    "/policies",
+    "/targets",
     "/devices",
     "/devices?name=f&state=failed&page=2",
     "/devices/fw",
@@ -304,6 +387,13 @@ EMPTY = {
     "diff": Difference(),
     "search_lines": FoundLines(),
     "follow_lines": FoundLines(),
+    "devices": (),
+    "lists": Lists(),
+    "list_page": ListPage(version=1),
+    "list_versions": ListVersions(),
+    "lists_holding": ListsHolding(),
+    "portal_policies": PolicyRows(),
+    "portal_targets": TargetRows(),
 }
 
 
@@ -312,6 +402,7 @@ def test_every_page_is_there_with_nothing_to_show(web: FakeSite, path: str) -> N
     web.manager.answers.update(EMPTY)
     reply = web.ask(path, key=web.signed_in())
     missing = path.startswith("/devices/") or path == "/jobs/7"
+    missing = missing or path.partition("?")[0] == "/lists/partners"
     assert reply.status == (404 if missing else 200)
 
 

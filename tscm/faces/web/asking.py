@@ -63,6 +63,10 @@ class Asking:
         """Is no question open?"""
         return not self._open
 
+    def now(self) -> float:
+        """The time of day."""
+        return self._now()
+
     def ask(
         self, operation: Operation[Args, Answer], args: Args, user: str | None = None
     ) -> Deferred[Answer]:

@@ -43,7 +43,7 @@ class Chain:
         """What is known of one."""
         return self._kept.get(name, Looked())
 
-    def look(self, names: Sequence[str], now: float) -> None:
+    def look(self, names: Sequence[str]) -> None:
         """Look at each of *names*, one after the other; who is waited for already is not asked twice."""
         for name in names:
             self._wanted[name] = None
@@ -52,12 +52,12 @@ class Chain:
             del self._kept[next(iter(self._kept))]
         if not self._busy:
             self._busy = True
-            Deferred.fromCoroutine(self._work(now))
+            Deferred.fromCoroutine(self._work())
 
-    async def _work(self, now: float) -> None:
+    async def _work(self) -> None:
         try:
             for name in self._next():
-                await self._look_at(self._kept.setdefault(name, Looked()), name, now)
+                await self._look_at(self._kept.setdefault(name, Looked()), name)
         finally:
             self._busy = False
 
@@ -67,14 +67,14 @@ class Chain:
             del self._wanted[name]
             yield name
 
-    async def _look_at(self, looked: Looked, name: str, now: float) -> None:
+    async def _look_at(self, looked: Looked, name: str) -> None:
         try:
             found = await (
                 self._asking.ask(DOCTOR_DEVICE, Device(name=name))
                 if name
                 else self._asking.ask(DOCTOR, Nothing())
             )
-            looked.findings, looked.fault, looked.at = found.findings, "", now
+            looked.findings, looked.fault, looked.at = found.findings, "", self._asking.now()
         except TscmError as error:
             looked.fault = str(error)
         finally:

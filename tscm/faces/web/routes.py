@@ -26,6 +26,8 @@ _ROOMS = (
     "plans",
     "jobs",
     "holds",
+    "lists",
+    "portal",
     "health",
     "alarms",
     "admin",

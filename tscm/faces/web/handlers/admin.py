@@ -101,6 +101,19 @@ async def end_sessions(desk: Desk, visit: Visit) -> Answer:
     return Redirect(to="/admin/users", notice=f"All sessions of {name} have ended.")
 
 
+@page(path="/admin/sessions/<int:number>/end", role=Role.ADMIN, method="POST")
+async def end_one_session(desk: Desk, visit: Visit) -> Answer:
+    """Sign out one browser of a user."""
+    number = int(visit.parts["number"])
+    for one in desk.accounts.sessions(None, visit.now):
+        if one.number == number:
+            desk.accounts.end_session(number)
+            _note(desk, visit, f"a session of {one.user} from {one.address} ended")
+            notice = f"The session of {one.user} from {one.address} has ended."
+            return Redirect(to="/admin/users", notice=notice)
+    raise NotHere
+
+
 @page(path="/account", role=Role.VIEWER)
 async def account(desk: Desk, visit: Visit) -> Answer:
     """One's own sessions and password."""

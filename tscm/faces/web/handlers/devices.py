@@ -181,5 +181,5 @@ async def look(desk: Desk, visit: Visit) -> Answer:
     """Look at the chain of one device."""
     found = await fleet(desk)
     name = row_of(found.value or (), visit.parts["name"]).name
-    desk.chain.look([name], visit.now)
+    desk.chain.look([name])
     return Redirect(to=f"/devices/{name}/checks")

@@ -21,6 +21,7 @@ from tscm.faces.web.views.health import (
     Senders,
     audit_rows,
     ledger_view,
+    matrix,
     subject,
 )
 from tscm.faces.web.visit import Answer, Download, Page, Redirect, Visit
@@ -44,6 +45,7 @@ async def health(desk: Desk, visit: Visit) -> Answer:
     subjects += [subject(name, f"/devices/{name}/checks", desk.chain.of(name)) for name in names]
     view = Health(
         subjects=tuple(subjects),
+        matrix=matrix({name: desk.chain.of(name) for name in names}),
         looking=any(one.looking for one in subjects),
         may_look=visit.role >= Role.ANALYST,
         certificate_fault=desk.certificate_fault(),
@@ -56,7 +58,8 @@ async def health(desk: Desk, visit: Visit) -> Answer:
 @page(path="/health", role=Role.ANALYST, method="POST")
 async def look(desk: Desk, visit: Visit) -> Answer:
     """Look at everything, one after the other."""
-    desk.chain.look([NODE, *await device_names(desk)], visit.now)
+    del visit
+    desk.chain.look([NODE, *await device_names(desk)])
     return Redirect(
         to="/health", notice="The chain is being checked; leaving this page changes nothing."
     )

@@ -13,8 +13,11 @@ from tscm.faces.web.views.device import Link
 from tscm.faces.web.views.states import Badge, badge, truth_badge
 from tscm.intake.sender_figures import StrangerFigures
 from tscm.ledger.figures import Balance, DeviceBalance, ListenerBalance
+from tscm.standing import Verdict
 from tscm.store.audit_entry import AuditEntry, shown_arguments
 
+MATRIX_MOST = 20
+"""Devices beside each other in the matrix."""
 HEALTH_TABS = (("", "Chain"), ("senders", "Senders"), ("ledger", "Ledger"), ("audit", "Audit"))
 
 
@@ -34,12 +37,38 @@ class Subject:
 
 
 @frozen(kw_only=True)
+class Column:
+    """A device of the matrix: what was found, and when."""
+
+    name: str
+    at: float
+
+
+@frozen(kw_only=True)
+class MatrixRow:
+    """A check, and what it said of each device; None where the device has no result of it."""
+
+    name: str
+    cells: tuple[Badge | None, ...]
+
+
+@frozen(kw_only=True)
+class Matrix:
+    """Checks by devices: the worst devices that were checked; *more* were checked and have no column."""
+
+    columns: tuple[Column, ...] = ()
+    rows: tuple[MatrixRow, ...] = ()
+    more: int = 0
+
+
+@frozen(kw_only=True)
 class Health:
     """The chain of all devices."""
 
     TEMPLATE: ClassVar[str] = "health.html"
 
     subjects: tuple[Subject, ...]
+    matrix: Matrix
     looking: bool
     may_look: bool
     fault: str
@@ -151,6 +180,30 @@ def subject(name: str, href: str, looked: Looked) -> Subject:
         ),
         good=len(findings) - len(bad),
         fault=looked.fault,
+    )
+
+
+def matrix(looked: Mapping[str, Looked]) -> Matrix:
+    """The checks of devices beside each other.  What was not checked has no column, and no verdict."""
+    known = {name: one for name, one in looked.items() if one.findings is not None}
+    rank = {Verdict.FAILED: 0, Verdict.WARNING: 1, Verdict.NOT_CHECKED: 2}
+    names = sorted(known, key=lambda name: (rank.get(worst(known[name].findings or ()), 3), name))
+    shown = names[:MATRIX_MOST]
+    found = {name: {one.link: one for one in known[name].findings or ()} for name in shown}
+    links = dict.fromkeys(link for name in shown for link in found[name])
+    return Matrix(
+        columns=tuple(Column(name=name, at=known[name].at) for name in shown),
+        rows=tuple(
+            MatrixRow(
+                name=link,
+                cells=tuple(
+                    badge(found[name][link].verdict) if link in found[name] else None
+                    for name in shown
+                ),
+            )
+            for link in links
+        ),
+        more=len(names) - len(shown),
     )
 
 

@@ -13,6 +13,7 @@ GLYPHS = {
     Verdict.HELD: "⏸",
     Verdict.NEW: "○",
     Verdict.OK: "●",
+    Verdict.NOT_CHECKED: "?",
 }
 _OF_JOBS = {
     JobState.QUEUED: ("◌", "new"),
@@ -34,7 +35,8 @@ class Badge:
 
 def badge(verdict: Verdict, word: str | None = None) -> Badge:
     """Of a device or a link; with a *word* of its own where the verdict's does not do."""
-    return Badge(GLYPHS[verdict], word or str(verdict), str(verdict))
+    kind = "new" if verdict is Verdict.NOT_CHECKED else str(verdict)
+    return Badge(GLYPHS[verdict], word or str(verdict), kind)
 
 
 def job_badge(state: JobState) -> Badge:
