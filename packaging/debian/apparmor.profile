@@ -44,4 +44,7 @@ profile tscm flags=(attach_disconnected,complain) {
 
   # Certificates, keys, feeds and backups that the settings name.
   include if exists <local/tscm>
+
+  # Children that parse offer themselves first when memory runs out.
+  owner @{PROC}/@{pid}/oom_score_adj rw,
 }
