@@ -89,4 +89,4 @@ def test_the_core_alone_says_which_package_brings_a_type(
     assert "ts-lists" in some.stdout
     assert "ts-asa" not in some.stdout
     asked = tsadmin(tmp_path, core, "add", "--help")
-    assert "Types: panos." in asked.stdout
+    assert "Types: panos, auto." in asked.stdout

@@ -81,7 +81,7 @@ class Portal:
         key = key.strip()
         if not key or len(key) > _KEY_MOST or not key.isascii() or not key.isprintable():
             raise PortalFaulty(
-                "the key is not one of the API; `tsadmin web keys add NAME` makes one there"
+                "the key is not one of the API; make one on that host, on the page under Keys"
             )
         return cls(host=parts.hostname, port=port, key=key, ca_file=ca_file)
 
