@@ -19,6 +19,7 @@ from twisted.logger import LogEvent, capturedLogs, formatEvent
 from tests.manager.manager_process import Manager
 from tscm.devices.stored import stored_device
 from tscm.errors import DeviceChanged
+from tscm.manager.devices_in_force import DevicesInForce
 from tscm.manager.service import NodeService
 from tscm.manager.settings_watch import FILES_PER_SECOND, GONE_LOOKS
 from tscm.operations.arguments import ChangedDevice, Device, Nothing
@@ -119,9 +120,9 @@ async def test_devices_that_change_places_are_both_taken_up(node: Node) -> None:
     node.files.write_device("one", device="127.0.0.3")
     node.files.write_device("two", device="127.0.0.4")
     await node.look()
-    assert "already belongs" in node.service.faults["one"]
+    assert "already belongs" in node.service.in_force.faults["one"]
     await node.look()
-    assert node.service.faults == {}
+    assert node.service.in_force.faults == {}
     assert (node.owner("127.0.0.3"), node.owner("127.0.0.4")) == ("one", "two")
     assert node.owner("127.0.0.2") is None
 
@@ -136,11 +137,11 @@ async def test_a_file_that_is_being_replaced_costs_no_position(node: Node) -> No
     await node.look(GONE_LOOKS - 1)
     path.write_text(text)
     await node.look(GONE_LOOKS)
-    assert node.service.faults == {}
+    assert node.service.in_force.faults == {}
     assert READER in node.service.spool.readers("fw")
     path.unlink()
     await node.look(GONE_LOOKS)
-    assert node.service.rooms == {}
+    assert node.service.in_force.rooms == {}
     assert node.service.spool.devices() == []
 
 
@@ -151,10 +152,10 @@ async def test_a_folder_that_is_away_takes_no_device_with_it(node: Node) -> None
     folder = node.files.layout.devices
     folder.rename(folder.with_name("elsewhere"))
     await node.look(GONE_LOOKS + 1)
-    assert list(node.service.rooms) == ["fw"]
+    assert list(node.service.in_force.rooms) == ["fw"]
     folder.with_name("elsewhere").rename(folder)
     await node.look()
-    assert list(node.service.rooms) == ["fw"]
+    assert list(node.service.in_force.rooms) == ["fw"]
 
 
 @pytest_twisted.ensureDeferred
@@ -168,18 +169,18 @@ async def test_a_device_that_comes_back_while_it_ends_begins_when_it_has_ended(
     async def slow_end() -> None:
         await held
 
-    monkeypatch.setattr(node.service, "_no_events", lambda _: slow_end())
+    monkeypatch.setattr(DevicesInForce, "_no_events", lambda _, __: slow_end())
     node.files.layout.device_file("fw").unlink()
-    ending = Deferred.fromCoroutine(node.service.stop_device("fw"))
+    ending = Deferred.fromCoroutine(node.service.in_force.stop("fw"))
     node.files.write_device("fw", **FORWARD)
     await node.look()
-    assert " being removed" in node.service.faults["fw"]
-    assert node.service.rooms == {}
+    assert " being removed" in node.service.in_force.faults["fw"]
+    assert node.service.in_force.rooms == {}
     held.callback(None)
     await ending
     await node.look()
-    assert node.service.faults == {}
-    assert node.service.rooms["fw"].forward.keys() == {READER}
+    assert node.service.in_force.faults == {}
+    assert node.service.in_force.rooms["fw"].forward.keys() == {READER}
     assert node.service.spool.devices() == ["fw"]
 
 
@@ -190,10 +191,10 @@ async def test_the_fault_of_a_file_goes_with_the_file(node: Node) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("no settings at all")
     await node.look()
-    assert "not valid TOML" in node.service.faults["fw"]
+    assert "not valid TOML" in node.service.in_force.faults["fw"]
     path.unlink()
     await node.look()
-    assert node.service.faults == {}
+    assert node.service.in_force.faults == {}
 
 
 @pytest_twisted.ensureDeferred
@@ -205,7 +206,7 @@ async def test_a_lost_key_costs_the_upload_no_position(node: Node) -> None:
     node.files.layout.key.unlink()
     node.service = NodeService.from_files(node.files.layout, reactor)
     node.start()
-    assert "is missing" in node.service.faults["fw"]
+    assert "is missing" in node.service.in_force.faults["fw"]
     assert "upload" in node.service.spool.readers("fw")
 
 
@@ -227,7 +228,7 @@ async def test_a_device_whose_secrets_are_sealed_is_shown_as_it_is_set(node: Nod
     key.unlink()
     node.service = NodeService.from_files(node.files.layout, reactor)
     node.start()
-    assert "is missing" in node.service.faults["fw"]
+    assert "is missing" in node.service.in_force.faults["fw"]
 
     view = node.at_once(VIEW, Device(name="fw"))
     assert view["settings"]["policy_updates"] is True
@@ -268,10 +269,10 @@ async def test_what_is_edited_while_a_change_is_asked_for_is_not_overwritten(
     assert stored_device(node.files.layout, "fw").allow_list == "other.example"
     done = await node.ask(CHANGE, change)
     assert list(done.changed) == ["log_rotate_size"]
-    assert node.service.rooms["fw"].settings.allow_list == "other.example"
+    assert node.service.in_force.rooms["fw"].settings.allow_list == "other.example"
     gone = await node.ask(REMOVE, Device(name="fw"))
     assert gone.name == "fw"
-    assert node.service.rooms == {}
+    assert node.service.in_force.rooms == {}
 
 
 @pytest_twisted.ensureDeferred
@@ -281,13 +282,13 @@ async def test_a_key_that_is_brought_back_puts_its_devices_in_force(node: Node) 
     kept = key.read_text()
     key.unlink()
     node.start()
-    assert "is missing" in node.service.faults["fw"]
-    assert not node.service.rooms["fw"].settings.send_logs
+    assert "is missing" in node.service.in_force.faults["fw"]
+    assert not node.service.in_force.rooms["fw"].settings.send_logs
     key.write_text(kept)
     key.chmod(0o600)
     await node.look()
-    assert node.service.faults == {}
-    assert node.service.rooms["fw"].settings.send_logs
+    assert node.service.in_force.faults == {}
+    assert node.service.in_force.rooms["fw"].settings.send_logs
 
 
 @pytest_twisted.ensureDeferred

@@ -18,7 +18,6 @@ from twisted.internet.defer import (
     DeferredList,
     DeferredLock,
     DeferredSemaphore,
-    maybeDeferred,
 )
 from twisted.logger import Logger
 
@@ -27,7 +26,7 @@ from tscm.base.clock import wall_seconds
 from tscm.base.schedule import PeriodicService
 from tscm.base.threads import Threads
 from tscm.devices.claims import claimed_by_another
-from tscm.errors import DeviceBeingRemoved, ManagerRunning, NoSuchDevice, PoliciesHeld, TscmError
+from tscm.errors import ManagerRunning, PoliciesHeld, TscmError
 from tscm.events.process import WorkerProcess
 from tscm.events.recent import recent_hits
 from tscm.events.service import EventService
@@ -43,11 +42,10 @@ from tscm.manager.audit_forward import AuditForward
 from tscm.manager.audit_trail import EXPIRY_SECONDS, AuditTrail
 from tscm.manager.backups import BackupService
 from tscm.manager.balances import balanced
-from tscm.manager.consumers import DeviceConsumers
+from tscm.manager.devices_in_force import DevicesInForce
 from tscm.manager.embedded import Embedded, delegates_of, embedded_services
 from tscm.manager.endings import Endings
 from tscm.manager.lag import LOOK_SECONDS, ReaderLags
-from tscm.manager.log_consumers import DROP, EVENTS
 from tscm.manager.node import Manager, Node
 from tscm.manager.portal_following import follower_of
 from tscm.manager.renaming import complete_renaming
@@ -66,7 +64,6 @@ from tscm.services.log_service import LogService
 from tscm.services.policy_service import PolicyService
 from tscm.services.portal_lists import PortalLists
 from tscm.services.pulls import PullBook
-from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_names, read_node
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
@@ -138,9 +135,7 @@ class NodeService(Service):
     portal: list[Embedded] = field(factory=list, init=False)
     follower: Follower = field(init=False)
     """Follows the portals of devices that are paired."""
-    rooms: dict[str, DeviceConsumers] = field(factory=dict, init=False)
-    faults: dict[str, str] = field(factory=dict, init=False)
-    """Why a device's settings file is not in force, by nickname; `""` is the node's own."""
+    in_force: DevicesInForce = field(init=False)
     started_at: float = field(default=0.0, init=False)
     files: SettingsWatch = field(init=False)
     _watch: PeriodicService = field(init=False)
@@ -150,12 +145,11 @@ class NodeService(Service):
     _reopening: PeriodicService = field(init=False)
     """Runs only where the database could not be used at the start."""
     _endings: Endings = field(init=False)
-    _ending: set[str] = field(factory=set, init=False)
-    """Devices that are taken out of force and have not ended yet."""
 
     def __attrs_post_init__(self) -> None:
         node, reactor = self.node, self.reactor
         self._endings = Endings(reactor)
+        self.in_force = DevicesInForce(self, lambda: self.files, self._endings)
         self.lock = RootLock(self.layout.lock, "the manager")
         self.policy_lock = RootLock(self.layout.policy_lock, "the manager")
         self.quick = Threads(reactor, _QUICK_THREADS, "tscm-quick")
@@ -299,17 +293,17 @@ class NodeService(Service):
             quick=self.quick,
             slow=self.slow,
             write=write,
-            apply=lambda _, settings: self.start_device(settings),
+            apply=lambda _, settings: self.in_force.start(settings),
             note_serial=self.updates.note_serial,
-            retire=lambda name, _: self.stop_device(name),
+            retire=lambda name, _: self.in_force.stop(name),
             hold=self.hold_policies,
             jobs=Jobs(self.reactor),
             store=self.store,
             updates=self.updates,
             manager=Manager(
                 started_at=lambda: self.started_at,
-                devices=self.rooms,
-                faults=self.faults,
+                devices=self.in_force.rooms,
+                faults=self.in_force.faults,
                 intake=self.intake,
                 spool=self.spool,
                 senders=self.senders,
@@ -317,9 +311,9 @@ class NodeService(Service):
                 bookkeeper=self.bookkeeper,
                 lags=self.lags,
                 lists=self.lists,
-                leave=self.leave_device,
-                release=self.release_device,
-                take=self.take_device,
+                leave=self.in_force.leave,
+                release=self.in_force.release,
+                take=self.in_force.take,
                 publisher=self.publisher,
                 pairing=lambda: self.pairing,
                 follower=lambda: self.follower,
@@ -353,6 +347,11 @@ class NodeService(Service):
     def pairing(self) -> PairingService | None:
         """The listener for managers that follow this portal, where there is one."""
         return next((one for one in self.portal if isinstance(one, PairingService)), None)
+
+    def _log_opened(self, name: str, lines: int) -> None:
+        """A log that took long to open is open: the device comes into force with the next look at the files."""
+        self.bookkeeper.add_log(name, lines)
+        self._watch.run_soon()
 
     # -- life -----------------------------------------------------------------
 
@@ -423,7 +422,7 @@ class NodeService(Service):
         self.systemd.startService()
         self._log.info(
             "tscm manages {devices} in {root}, and receives syslog on {places}",
-            devices=many(len(self.rooms), "device", "devices"),
+            devices=many(len(self.in_force.rooms), "device", "devices"),
             root=str(self.layout.root),
             places=", ".join(
                 f"{kind} {place}"
@@ -510,7 +509,7 @@ class NodeService(Service):
             ("publication of policies", self.publisher.stopService),
             ("policy updates", self.updates.stopService),
             ("event reader", self.events.stopService),
-            ("readers", self._stop_readers),
+            ("readers", self.in_force.stop_readers),
             *(("embedded service", one.stopService) for one in self.portal),
         ]
         await DeferredList(
@@ -529,107 +528,3 @@ class NodeService(Service):
         self.store.close()
         self.policy_lock.release()
         self.lock.release()
-
-    def _stop_readers(self) -> Deferred[Any]:
-        """All at once: hundreds of devices with a SIEM that hangs must not wait one for another."""
-        return DeferredList(
-            [maybeDeferred(one.stop) for one in self.rooms.values()], consumeErrors=True
-        )
-
-    # -- devices --------------------------------------------------------------
-
-    def device(self, name: str) -> DeviceConsumers:
-        """The rooms of a device that is in force.  Raises `NoSuchDevice`."""
-        try:
-            return self.rooms[name]
-        except KeyError:
-            raise NoSuchDevice(name) from None
-
-    def start_device(self, settings: DeviceSettings) -> None:
-        """
-        Begin with a device, or go on with other settings.
-
-        Raises `SenderConflict`, `DeviceBeingRemoved`, `OSError`.
-        """
-        name = settings.name
-        if name in self._ending:
-            raise DeviceBeingRemoved(name)
-        self.senders.claim(name, settings.senders, settings.tls_fingerprints)
-        present = self.rooms.get(name)
-        if present is None:
-            self.spool.open_device(name, settings.log_rotate_size * 1024)
-            present = self.rooms[name] = DeviceConsumers(self, settings)
-            present.start()
-        elif present.settings != settings:
-            self.spool.open_device(name, settings.log_rotate_size * 1024)
-            present.change(settings)
-        self.events.follow(
-            name,
-            self.spool.reader(name, EVENTS),
-            settings.block_list,
-            settings.allow_list,
-            settings.access_lists,
-            form=settings.type,
-        )
-        self.updates.set_device(settings)
-        self.lists.set_device(settings)
-        self.faults.pop(name, None)
-
-    def _log_opened(self, name: str, lines: int) -> None:
-        """A log that took long to open is open: the device comes into force with the next look at the files."""
-        self.bookkeeper.add_log(name, lines)
-        self._watch.run_soon()
-
-    async def stop_device(self, name: str) -> None:
-        """End with a device; its log stays on the disk."""
-        rooms = self.rooms.pop(name, None)
-        self.senders.release(name)
-        self.updates.forget_device(name)
-        self.lists.forget_device(name)
-        self.faults.pop(name, None)
-        self.files.forget(name)
-        if rooms is None:
-            self.spool.close_device(name)
-            return
-        self._ending.add(name)
-        try:
-            await self._endings.end(
-                f"events of {name}", lambda: Deferred.fromCoroutine(self._no_events(name))
-            )
-            await self._endings.end(f"readers of {name}", rooms.stop)
-            if rooms.settings.backlog == DROP:
-                self.spool.forget_device(name)
-            else:  # a device that is added again goes on where its readers stand
-                self.spool.drop_reader(name, EVENTS)
-                self.spool.close_device(name)
-        finally:
-            self._ending.discard(name)
-
-    async def leave_device(self, name: str) -> None:
-        """End with what reads a device's log, and begin nothing of it before `take_device`; lines are stored further."""
-        rooms = self.device(name)
-        if name in self._ending:
-            raise DeviceBeingRemoved(name)
-        self._ending.add(name)
-        await self._endings.end(
-            f"events of {name}", lambda: Deferred.fromCoroutine(self.events.leave(name))
-        )
-        await self._endings.end(f"readers of {name}", rooms.stop)
-
-    def release_device(self, name: str) -> None:
-        """Take a device that was left out of force: it is about to come back under another name."""
-        self.rooms.pop(name, None)
-        self.senders.release(name)
-        self.faults.pop(name, None)
-        self.files.forget(name)
-
-    def take_device(self, left: str, name: str) -> None:
-        """Put the file of *name* in force, in the place of *left*."""
-        self.release_device(left)
-        self._ending.discard(left)
-        self.files.take(name)
-
-    async def _no_events(self, name: str) -> None:
-        await self.events.leave(name)
-        if self.store.fault is None:
-            await self.events.forget(name)

@@ -26,7 +26,7 @@ from tscm.errors import (
     TscmError,
 )
 from tscm.intake.service import IntakeService
-from tscm.manager.consumers import DeviceConsumers
+from tscm.manager.devices_in_force import DevicesInForce
 from tscm.metrics.pages import WatchService
 from tscm.services.list_service import ListService
 from tscm.services.log_service import LogService
@@ -61,10 +61,7 @@ class InForce(Protocol):
 
     layout: Layout
     node: NodeSettings
-    rooms: dict[str, DeviceConsumers]
-    """Devices in force, by nickname."""
-    faults: dict[str, str]
-    """Why a device's settings file is not in force, by nickname; `""` is the node's own."""
+    in_force: DevicesInForce
     spool: SpoolService
     intake: IntakeService
     watch: WatchService
@@ -73,12 +70,6 @@ class InForce(Protocol):
     @property
     def log_service(self) -> LogService | None:
         """The embedded log service, where there is one."""
-
-    def start_device(self, settings: DeviceSettings) -> None:
-        """Begin with a device, or go on with other settings.  Raises `TscmError`."""
-
-    async def stop_device(self, name: str) -> None:
-        """End with a device; its log stays on the disk."""
 
 
 @define(eq=False)
@@ -151,7 +142,7 @@ class SettingsWatch:
         self._sealed.discard(name)
         try:
             settings = self._read(name)
-            self._service.start_device(settings)
+            self._service.in_force.start(settings)
             self._look_for_twin(settings)
         except NoSuchDevice:
             return
@@ -166,9 +157,11 @@ class SettingsWatch:
             elif isinstance(error, SenderConflict | DeviceBeingRemoved | LogOpening):
                 # Until another device's file, its own end, or the end of what its log needs makes room.
                 self._refused.add(name)
-            if self._service.faults.get(name) != sentence and not isinstance(error, LogOpening):
+            if self._service.in_force.faults.get(name) != sentence and not isinstance(
+                error, LogOpening
+            ):
                 self._log.error("device {device}: {error}", device=name, error=sentence)
-            self._service.faults[name] = sentence
+            self._service.in_force.faults[name] = sentence
 
     def _look_for_twin(self, settings: DeviceSettings) -> None:
         """
@@ -178,7 +171,7 @@ class SettingsWatch:
         """
         groups, name = (settings.endpoint, settings.own_names), settings.name
         other = self._groups.setdefault(groups, name)
-        room = self._service.rooms.get(other)
+        room = self._service.in_force.rooms.get(other)
         if room is None or (room.settings.endpoint, room.settings.own_names) != groups:
             self._groups[groups] = name  # it has ended, or moved
         elif other != name:
@@ -190,10 +183,10 @@ class SettingsWatch:
             return open_device(self._service.layout, name)
         except SecretUnavailable as error:
             self._sealed.add(name)
-            if name in self._service.rooms:
+            if name in self._service.in_force.rooms:
                 raise
             settings = read_device(self._service.layout, name, None)
-            self._service.start_device(while_sealed(settings))
+            self._service.in_force.start(while_sealed(settings))
             raise error from None
 
     def stop(self) -> None:
@@ -241,9 +234,15 @@ class SettingsWatch:
             self._load(name)
         for name in self._gone(names):
             self._log.info("the settings of {device} were removed", device=name)
-            await self._service.stop_device(name)
-        for name in self._service.faults.keys() - self._service.rooms.keys() - {"", *names}:
-            del self._service.faults[name]  # its file, which never came into force, is gone
+            await self._service.in_force.stop(name)
+        for name in (
+            self._service.in_force.faults.keys()
+            - self._service.in_force.rooms.keys()
+            - {"", *names}
+        ):
+            del self._service.in_force.faults[
+                name
+            ]  # its file, which never came into force, is gone
             self._refused.discard(name)
             self._service.spool.close_device(name)
 
@@ -255,8 +254,8 @@ class SettingsWatch:
         or a checkout may be replacing the file; and not while the whole folder is away.
         """
         if not self._service.layout.devices.is_dir():
-            names = self._service.rooms
-        missing = self._service.rooms.keys() - set(names)
+            names = self._service.in_force.rooms
+        missing = self._service.in_force.rooms.keys() - set(names)
         self._missing = {name: self._missing.get(name, 0) + 1 for name in missing}
         return sorted(name for name, looks in self._missing.items() if looks >= GONE_LOOKS)
 
@@ -264,12 +263,12 @@ class SettingsWatch:
         try:
             wanted = read_node(self._service.layout)
         except TscmError as error:
-            if self._service.faults.get("") != str(error):
+            if self._service.in_force.faults.get("") != str(error):
                 self._log.error("{error}; the previous settings remain in force", error=str(error))
-            self._service.faults[""] = str(error)
+            self._service.in_force.faults[""] = str(error)
             return
         if wanted == self._service.node:
-            self._service.faults.pop("", None)
+            self._service.in_force.faults.pop("", None)
             return
         present = self._service.node.listen
         listen = evolve(wanted.listen, ipv6_takes_ipv4=present.ipv6_takes_ipv4)
@@ -287,26 +286,26 @@ class SettingsWatch:
             if not self._take_listeners(listen):
                 return
             self._service.node = wanted
-            self._service.faults.pop("", None)
+            self._service.in_force.faults.pop("", None)
             self._log.info("listeners and the limits of intake and retention match the settings")
             return
         notice = (
             f"{self._service.layout.settings_file} has changed; restart the manager to apply it"
         )
-        if self._service.faults.get("") != notice:
+        if self._service.in_force.faults.get("") != notice:
             self._log.warn("{notice}", notice=notice)
-        self._service.faults[""] = notice
+        self._service.in_force.faults[""] = notice
 
     def _take_listeners(self, listen: Listen) -> bool:
         """Those for lines, then those for metrics and lists; each stays as it is where that fails."""
         try:
             self._service.intake.apply_listeners(listen)
-            for rooms in self._service.rooms.values():
+            for rooms in self._service.in_force.rooms.values():
                 rooms.look_at_listeners()
             self._service.watch.apply_listeners(listen)
             self._service.lists.apply_listeners(listen)
         except TscmError as error:
-            self._service.faults[""] = str(error)
+            self._service.in_force.faults[""] = str(error)
             self._log.error("{error}; the previous listeners remain", error=str(error))
             return False
         return True
