@@ -63,6 +63,9 @@ BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nlists: {}\n"
         ("policies: {a: {block: list:x, wrong: 1}}", "wrong"),
         ("entries: {a: {adress: 192.0.2.1}}", "'adress' is unknown"),
         ("\0", "cannot be read"),
+        ("lists: !!int abc", "does not fit its tag"),
+        ("lists: !!timestamp 2026-99-99", "does not fit its tag"),
+        ("lists: {a: !!bool maybe}", "does not fit its tag"),
     ],
 )
 def test_a_faulty_file_is_refused_whole(text: str, cause: str) -> None:
@@ -134,6 +137,8 @@ def test_a_plan_changes_nothing_and_a_second_run_finds_nothing(
     assert (key := re.search("device key of edge-1, not shown again: ([0-9a-f]{64})", told))
     (entry,) = entries(Layout(node / "node").portal)
     assert entry.key_fits(key[1])
+    assert run(["--root", str(node / "node"), "audit"]) == 0
+    assert "add_entry" in capsys.readouterr().out  # an entry of a file is audited as any other
     assert apply(node, FILE, "--plan", "--detailed_exitcode") == 0
     assert "no changes" in "".join(capsys.readouterr())
     assert apply(node, FILE) == 0

@@ -90,6 +90,8 @@ def test_an_error_of_the_manager_there_is_told_as_here() -> None:
         (200, b"[" * 100_000, "no JSON"),
         (502, {}, "status 502"),
         (302, {}, "status 302"),
+        (200, b"null", "another form"),
+        (400, {"error": {"exit_status": "x"}}, "another form"),
     ],
 )
 def test_what_is_no_answer_of_the_api_is_told(status: int, body: Any, cause: str) -> None:
@@ -140,7 +142,7 @@ def test_a_command_on_files_is_refused_for_another_host(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TSCM_KEY", KEY)
-    for words in (["check"], ["portal", "list"], ["spool", "list"]):
+    for words in (["check"], ["spool", "list"]):
         assert run(["--portal", "https://a.example", *words]) == 2
         assert "files of its own host" in "".join(capsys.readouterr())
 
@@ -183,3 +185,10 @@ def test_a_host_that_is_away_is_told(
         url = f"https://127.0.0.1:{held.getsockname()[1]}"
         assert run(["--portal", url, "lists"]) != 0
         assert "refused" in "".join(capsys.readouterr()).lower()
+
+
+@pytest.mark.parametrize("host", ["a..example", "a" * 70 + ".example"])
+def test_a_name_that_no_host_can_have_is_told(host: str) -> None:
+    portal = Portal.of(f"https://{host}", "k", None)
+    with pytest.raises(ControlUnavailable, match="not a host name"):
+        RemoteBackend(portal).call(LISTS, Nothing())

@@ -110,6 +110,8 @@ async def test_two_managers_follow_one_portal(sites: Sites) -> None:
     said = await sites.paired("east", keys["east"])
     assert "paired with" in said
     await sites.paired("west", keys["west"])
+    # Its answer lost, a manager repeats the command, and is the same one.
+    assert "paired with" in await sites.paired("west", keys["west"])
 
     async def both_follow() -> bool:
         rows = [await sites.row(name) for name in ("east", "west")]

@@ -3,7 +3,9 @@ The portal's listener over TLS on loopback: who pairs, who is refused, and what 
 """
 
 from collections.abc import AsyncIterator
+from errno import ENOSPC
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -17,7 +19,9 @@ from twisted.internet.threads import deferToThread
 from tests.waiting import PATIENCE_SECONDS
 from tscm.base.host_port import HostPort
 from tscm.base.threads import Threads
+from tscm.cli.main import run
 from tscm.model import Json
+from tscm.pairing import book, service
 from tscm.pairing.book import change_pairing, document_of, raise_versions, read_pairing
 from tscm.pairing.certificate import fingerprint_of_file
 from tscm.pairing.client import PortalMistaken, PortalRefuses, PortalUnreachable, exchange
@@ -27,6 +31,7 @@ from tscm.pairing.messages import FOLLOW, PAIR
 from tscm.pairing.service import PairingService
 from tscm.pairing.stages import digest, ended, issued, revoked, with_content
 from tscm.services.entries import PortalEntry, add_entry, read_entry, remove_entry
+from tscm.settings.layout import Layout
 from tscm.settings.portal import PortalSettings
 from tscm.store.audit_entry import AuditEntry
 
@@ -86,18 +91,18 @@ async def portal(tmp_path: Path) -> AsyncIterator[Portal]:
     entry = add_entry(tmp_path, nickname="east", address="192.0.2.10", integration="auto")
     marks = {entry.block_list: "1", entry.allow_list: "1"}
     settings = PortalSettings(pairing=(HostPort("127.0.0.1", 0),))
-    service = PairingService(
+    listener = PairingService(
         reactor, threads, tmp_path, settings, lambda name: marks.get(name, "-"), audit.append
     )
-    found = Portal(tmp_path, service, entry, audit, marks)
+    found = Portal(tmp_path, listener, entry, audit, marks)
     found.change(**SET)
     found.issue("code")
-    service.privilegedStartService()
-    service.startService()
-    await service.look_again()
+    listener.privilegedStartService()
+    listener.startService()
+    await listener.look_again()
     yield found
-    await service.stopService()
-    while service.site is not None and service.site.held():  # until the peer has hung up too
+    await listener.stopService()
+    while listener.site is not None and listener.site.held():  # until the peer has hung up too
         await deferLater(reactor, 0.01)
     await threads.stopService()
 
@@ -106,6 +111,9 @@ async def portal(tmp_path: Path) -> AsyncIterator[Portal]:
 async def test_of_two_managers_with_one_code_one_pairs(portal: Portal) -> None:
     shown = await portal.pair("code", "one", look=True)
     assert shown["nickname"] == "east"
+    (look,) = portal.audit  # who has a stolen key does not read settings unnoticed
+    assert look.sentence == "manager 'one' from 127.0.0.1 read the settings with the auto key"
+    portal.audit.clear()
     both = [Deferred.fromCoroutine(portal.pair("code", who)) for who in ("one", "two")]
     paired, refused = [], []
     for who, one in zip(("one", "two"), both, strict=True):
@@ -207,3 +215,73 @@ async def test_odd_requests_are_refused(portal: Portal) -> None:
         await portal.ask("/", {})
     with pytest.raises((PortalRefuses, PortalUnreachable)):
         await portal.ask(FOLLOW, {"devices": "x" * 200_000})
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_looks_again_and_again_does_not_fill_the_audit(portal: Portal) -> None:
+    for _ in range(service._AUDITED_MOST + 1):
+        await portal.pair("code", "one", look=True)
+    assert len(portal.audit) == service._AUDITED_MOST
+    await portal.pair("code", "one")
+    assert "paired" in (portal.audit[-1].sentence or "")
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_older_look_at_the_files_does_not_undo_a_newer_one(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, real = Event(), service._look
+    looks: list[int] = []
+
+    def look(*args: Any) -> Any:
+        found = real(*args)
+        looks.append(1)
+        if len(looks) == 1:
+            held.wait(PATIENCE_SECONDS)  # it has read the files, and gives them later
+        return found
+
+    monkeypatch.setattr(service, "_look", look)
+    first = Deferred.fromCoroutine(portal.service.look_again())
+    while not looks:
+        await deferLater(reactor, 0.01)
+    second = Deferred.fromCoroutine(portal.service.look_again())
+    remove_entry(portal.folder, "east")
+    third = Deferred.fromCoroutine(portal.service.look_again())
+    await deferLater(reactor, 0.1)
+    held.set()
+    for one in (first, second, third):
+        await one
+    assert not portal.service._entries
+
+
+def test_an_entry_is_not_half_deleted_on_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tsadmin(*words: str) -> int:
+        return run(["--root", str(tmp_path), "portal", *words])
+
+    folder = Layout(tmp_path).portal
+    tsadmin(
+        "add", "east", "--address", "192.0.2.10", "--integration", "auto",
+        *(word for name, value in SET.items() for word in ("--set", f"{name}={value}")),
+    )  # fmt: skip
+    device_id = read_entry(folder, "east").device_id
+
+    def full(*_: Any) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(book, "write_private", full)
+        assert tsadmin("remove", "east", "--yes") != 0
+    assert read_entry(folder, "east").device_id == device_id
+    assert tsadmin("remove", "east", "--yes") == 0
+    assert read_pairing(folder, device_id).revoked
+
+
+def test_a_code_is_not_handed_out_where_nobody_listens(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = ["--root", str(tmp_path), "portal"]
+    assert run([*at, "add", "east", "--address", "192.0.2.10", "--integration", "auto"]) == 0
+    assert run([*at, "code", "east"]) != 0
+    assert "set `[portal] pairing`" in capsys.readouterr().err

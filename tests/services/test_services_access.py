@@ -97,6 +97,8 @@ def test_an_address_has_the_lists_of_its_entries_and_no_others(
         assert code(service, clock, "192.0.2.1", "block.far.tscm.internal", kind) == "REFUSED"
         assert code(service, clock, "192.0.2.7", "block.far.tscm.internal", kind) == "NOERROR"
         assert code(service, clock, STRANGER, "block.far.tscm.internal", kind) == "REFUSED"
+        # Below another entry's list nothing is told either, for the answer would have its SOA.
+        assert code(service, clock, "192.0.2.1", "x.block.far.tscm.internal", kind) == "REFUSED"
 
 
 def test_the_node_itself_has_every_list(

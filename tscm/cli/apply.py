@@ -18,6 +18,8 @@ from tscm.cli.site_file import SITE_BYTES, SiteFaulty, SiteFile, read_site
 from tscm.cli.site_plan import ListChange, Present, Step, normal, steps
 from tscm.faces.backend import Backend
 from tscm.operations.arguments import Nothing
+from tscm.operations.entry_answers import EntryRow
+from tscm.operations.entry_arguments import EntryAdded, EntryChanged
 from tscm.operations.list_arguments import ListEdited, NewList, TextChecked
 from tscm.operations.portal_arguments import ItemKept, TargetSwitched
 from tscm.operations.table.portal import (
@@ -29,11 +31,11 @@ from tscm.operations.table.portal import (
     PORTAL_TARGETS,
     SWITCH_TARGET,
 )
+from tscm.operations.table.portal_entries import ADD_ENTRY, CHANGE_ENTRY, PORTAL_ENTRIES
 from tscm.operations.table.user_lists import CHECK_TEXT, CREATE_LIST, EDIT_LIST, LISTS
 from tscm.plural import many
 from tscm.portal.items import Bundle, PortalPolicy, Target
 from tscm.printable import visible
-from tscm.settings.owner import chown_to_owner
 
 
 @click.command()
@@ -77,14 +79,14 @@ def command(
         raise click.UsageError("--detailed_exitcode is for --plan; give both")
     wanted = read_site(_content(file), time.time())
     backend = session.backend()
-    found = steps(wanted, _present(session, backend, wanted))
+    found = steps(wanted, _present(backend, wanted))
     keys: dict[str, str] = {}
     if not json_output:
         for step in found:
             for sign, line in step.lines:
                 say.change(sign, f"{sign} {visible(line)}")
     if not only_plan:
-        done = _Carrying(session, backend, wanted, shrink=accept_shrink, reason=reason)
+        done = _Carrying(backend, wanted, shrink=accept_shrink, reason=reason)
         for number, step in enumerate(found):
             try:
                 keys |= done.carry_out(step)
@@ -112,14 +114,32 @@ def _content(file: str) -> bytes:
         raise SiteFaulty((f"{file}: {error}",)) from None
 
 
-def _present(session: Session, backend: Backend, wanted: SiteFile) -> Present:
+def _entry_of(row: EntryRow) -> Any:
+    """An entry with what a file may say of it."""
+    from tscm.services.entries import PortalEntry
+
+    return PortalEntry(
+        nickname=row.nickname,
+        device_id=row.device_id,
+        block_list=row.block_list,
+        allow_list=row.allow_list,
+        address=row.address,
+        domain=row.domain,
+        note=row.note,
+        notify_port=row.notify_port,
+    )
+
+
+def _present(backend: Backend, wanted: SiteFile) -> Present:
     """What there is of the kinds that the file names."""
     entries: dict[str, Any] = {}
     if wanted.entries:
-        from tscm.services.entries import entries as stored
         from tscm.services.entries import entry_with
 
-        known = {one.nickname: one for one in stored(session.layout.portal)}
+        found = backend.call(PORTAL_ENTRIES, Nothing())
+        if found.faults:
+            raise SiteFaulty(found.faults)
+        known = {one.nickname: _entry_of(one) for one in found.entries}
         for name, fields in wanted.entries.items():
             entry_with(name, fields, known.get(name))
         entries = {name: one.as_json() for name, one in known.items()}
@@ -151,7 +171,6 @@ def _text(cls: type[Any], name: str, text: str, **more: Any) -> Any:
 class _Carrying:
     """Carries steps out, one after the other."""
 
-    _session: Session
     _backend: Backend
     _wanted: SiteFile
     _shrink: bool = attrs.field(kw_only=True)
@@ -187,12 +206,9 @@ class _Carrying:
         self._backend.call(operation, ItemKept(item=name, document={"content": dict(content)}))
 
     def _entry(self, step: Step) -> dict[str, str]:
-        from tscm.services.entries import add_entry, change_entry
-
-        portal, fields = self._session.layout.portal, dict(self._wanted.entries[step.name])
-        with chown_to_owner(self._session.layout):
-            if step.did == "change":
-                change_entry(portal, step.name, fields)
-                return {}
-            made = add_entry(portal, nickname=step.name, **fields)
-        return {step.name: made.device_key.reveal()} if made.device_key else {}
+        fields = dict(self._wanted.entries[step.name])
+        if step.did == "change":
+            self._backend.call(CHANGE_ENTRY, EntryChanged(item=step.name, fields=fields))
+            return {}
+        made = self._backend.call(ADD_ENTRY, EntryAdded(item=step.name, fields=fields))
+        return {step.name: made.device_key} if made.device_key else {}

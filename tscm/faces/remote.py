@@ -125,13 +125,23 @@ class RemoteBackend:
         del report, told
         seconds = _LONG_SECONDS if operation.long else _ANSWER_SECONDS
         path, body = request_of(operation, args)
-        return read_value(operation.answer, self._asked(operation.verb, path, body, seconds))
+        found = self._asked(operation.verb, path, body, seconds)
+        return self._as(lambda: read_value(operation.answer, found))
 
     def detach(self, operation: Operation[Args, Any], args: Args) -> JobFigures:
         """See `Backend`."""
         path, body = request_of(operation, args)
         found = self._asked(operation.verb, f"{path}?detach=yes", body, _ANSWER_SECONDS)
-        return read(JobFigures, found["job"])
+        return self._as(lambda: read(JobFigures, found["job"]))
+
+    def _as(self, reading: Callable[[], Answer]) -> Answer:
+        """What *reading* gives; another program, or another version, may have answered."""
+        try:
+            return reading()
+        except (TypeError, ValueError, LookupError, AttributeError):
+            raise self._away(
+                "its answer has another form; check that it is a page of tscm, of the same version"
+            ) from None
 
     def _asked(self, verb: str, path: str, body: Json | None, seconds: float) -> Any:
         content = None if body is None else json.dumps(body).encode()
@@ -157,6 +167,8 @@ class RemoteBackend:
             raise self._away(
                 "it did not answer in time; `tsadmin audit` there tells what became of the call"
             ) from None
+        except UnicodeError:  # of a host name with an empty label, or one over 63 characters
+            raise self._away("its name is not a host name") from None
         except (OSError, http.client.HTTPException) as error:
             cause = getattr(error, "strerror", None) or str(error) or "the connection was lost"
             raise self._away(cause) from None
@@ -172,7 +184,7 @@ class RemoteBackend:
                 f"it answered with status {status} and no JSON; check that --portal is the page of tscm"
             ) from None
         if isinstance(found, dict) and isinstance(found.get("error"), dict):
-            raise said(found["error"])
+            raise self._as(lambda: said(found["error"]))
         if status not in {http.client.OK, http.client.ACCEPTED}:
             raise self._away(f"it answered with status {status}")
         return found

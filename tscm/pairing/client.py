@@ -89,6 +89,8 @@ def exchange(portal: str, pin: str, path: str, body: Json, seconds: float) -> tu
             return _exchange(portal, pin, path, body, cut)
     except TimeoutError:
         raise PortalUnreachable(portal, "it took too long") from None
+    except UnicodeError:  # of a host name with an empty label, or one over 63 characters
+        raise PortalUnreachable(portal, "its name is not a host name") from None
     except (OSError, http.client.HTTPException) as error:
         cause = "it took too long" if cut.over and not cut.stopped else _cause(error)
         raise PortalUnreachable(portal, cause) from None

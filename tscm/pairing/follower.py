@@ -215,9 +215,16 @@ class Follower(Service):
         self._apply_again(bond.name)
 
     async def _keep(self, bond: Bond) -> None:
-        """Write a bond, unless it is gone or another one by now."""
+        """Write a bond, unless it is gone or another one by now; on a full disk it holds until a restart asks again."""
         self._bonds[bond.name] = bond
-        await self._files.run(_rewrite, self._layout, bond)
+        try:
+            await self._files.run(_rewrite, self._layout, bond)
+        except OSError as error:
+            self._log.error(
+                "{device}: what the portal said cannot be stored: {cause}; make room on the disk",
+                device=bond.name,
+                cause=error.strerror or "",
+            )
 
     # -- applying -------------------------------------------------------------------
 

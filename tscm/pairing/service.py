@@ -50,6 +50,7 @@ from tscm.pairing.seen import Seen, read_seen, write_seen
 from tscm.pairing.stages import Pairing, Stage, Verdict, consumed, digest, ended, with_content
 from tscm.services.certificate import tls_options
 from tscm.services.entries import PortalEntry, read_entries, rotate_key
+from tscm.services.looking import Looker
 from tscm.settings.portal import PortalSettings
 from tscm.store.audit_entry import AuditEntry
 
@@ -66,8 +67,8 @@ FILES_SECONDS = 3.0
 """Between two looks at the files, which a user may have edited."""
 KEEP_SECONDS = 60.0
 """Between two writes of what managers told."""
-_REFUSALS_AUDITED = 60
-"""Of an hour: what comes beyond is counted, and told with the next hour."""
+_AUDITED_MOST = 60
+"""Rejected keys and looks of an hour: what comes beyond is counted, and told with the next hour."""
 _HOUR = 3600.0
 _SENTENCES: Mapping[Verdict, str] = {
     Verdict.WRONG: "the device ID or the auto key is not right",
@@ -94,6 +95,10 @@ class _Waiter:
     followed: tuple[Followed, ...]
     until: float
     answered: Deferred[None] = field(factory=Deferred)
+
+
+_Files = tuple[Mapping[str, PortalEntry], Mapping[str, Pairing], dict[str, tuple[str, Json]]]
+"""Entries, pairings, and ETag and content of documents, by device ID."""
 
 
 @define(eq=False)
@@ -124,10 +129,21 @@ class PairingService(Service):
     site: BoundedSite | None = field(default=None, init=False)
     _ports: list[IListeningPort] = field(factory=list, init=False)
     _loops: tuple[PeriodicService, ...] = field(default=(), init=False)
+    _looker: Looker[_Files | None] = field(init=False)
     _loaded: bool = field(default=False, init=False)
     _audited: int = field(default=0, init=False)
     _unaudited: int = field(default=0, init=False)
     _audited_since: float = field(default=0.0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        # One look at a time: an older one must not undo what a newer one found, and strangers share them.
+        self._looker = Looker(
+            self._threads,
+            None,
+            lambda _: _look(self.portal, wall_seconds(self._reactor)),
+            self._take_up,
+            "device entries and pairings",
+        )
 
     def make_files(self) -> None:
         """Make what is missing on the disk: where root binds, with the rights of the files' owner."""
@@ -179,6 +195,7 @@ class PairingService(Service):
         for one in waiting:
             one.answered.callback(None)
         stopped.append(Deferred.fromCoroutine(self._keep_seen()))
+        stopped.append(self._looker.when_idle())
         ended_all: Deferred[None] = Deferred()
         DeferredList(stopped, consumeErrors=True).addCallback(lambda _: ended_all.callback(None))
         return ended_all
@@ -191,7 +208,10 @@ class PairingService(Service):
 
     async def look_again(self) -> None:
         """Take up entries and pairings as they lie on the disk, and answer those for whom that is news."""
-        found = await self._threads.run(_look, self.portal, wall_seconds(self._reactor))
+        await self._looker.again()
+
+    async def _take_up(self, found: _Files | None) -> None:
+        assert found is not None  # what a look gives
         self._entries, self._pairings, self._documents = found
         self._loaded = True
         await self._tell()
@@ -268,13 +288,19 @@ class PairingService(Service):
             return _fault(503, "the portal cannot pair this entry now; see its log")
         if verdict not in {Verdict.GOOD, Verdict.AGAIN}:
             return self._refused(asked, entry, verdict, peer, now, used=pairing)
-        if not asked.look:
+        who = f"manager {asked.manager!r} from {peer}"
+        if asked.look:
+            # The holder of a stolen key must not read the settings unnoticed.
+            self._note(entry.nickname, f"{who} read the settings with the auto key", now=now)
+        else:
             await self.look_again()
             again = "again, with the key that it used" if verdict is Verdict.AGAIN else ""
             self._note(
-                entry.nickname, f"manager {asked.manager!r} from {peer} paired {again}".strip(),
-                good=True, now=now,
-            )  # fmt: skip
+                entry.nickname,
+                f"{who} paired {again}".strip(),
+                now=now,
+                always=verdict is Verdict.GOOD,
+            )
         document = document_of(entry, pairing.settings)
         return _Answer(
             status=200,
@@ -303,19 +329,27 @@ class PairingService(Service):
         self._note(
             None if entry is None else entry.nickname,
             f"manager {asked.manager!r} from {peer} rejected: {sentence}{by}{blocked}",
-            good=False, now=now,
+            outcome="failed", now=now,
         )  # fmt: skip
         return _fault(403, sentence)
 
-    def _note(self, nickname: str | None, sentence: str, *, good: bool, now: float) -> None:
-        """Into the audit, within bounds: who guesses must not fill it."""
+    def _note(
+        self,
+        nickname: str | None,
+        sentence: str,
+        *,
+        now: float,
+        outcome: str = "done",
+        always: bool = False,
+    ) -> None:
+        """Into the audit, within bounds unless *always*: who guesses, or looks again and again, must not fill it."""
         if now - self._audited_since > _HOUR or now < self._audited_since:
             if self._unaudited:
-                sentence = f"{sentence} ({self._unaudited} more were rejected before)"
+                sentence = f"{sentence} ({self._unaudited} more were rejected or looked before)"
             self._audited_since, self._audited, self._unaudited = now, 0, 0
-        if not good:
+        if not always:
             self._audited += 1
-            if self._audited > _REFUSALS_AUDITED:
+            if self._audited > _AUDITED_MOST:
                 self._unaudited += 1
                 return
         self._audit(
@@ -324,7 +358,7 @@ class PairingService(Service):
                 actor="pairing listener",
                 operation="pair",
                 device=nickname,
-                outcome="done" if good else "failed",
+                outcome=outcome,
                 sentence=sentence,
             )
         )
@@ -366,7 +400,7 @@ class PairingService(Service):
             )
             entry = self._entries.get(one.device_id)
             self._note(
-                None if entry is None else entry.nickname, f"{who} unpaired", good=True, now=now
+                None if entry is None else entry.nickname, f"{who} unpaired", now=now, always=True
             )
             await self.look_again()
             return
@@ -446,9 +480,7 @@ def _document(version: int, etag: str, settings: Json) -> Json:
     return {"version": version, "etag": etag, "settings": settings}
 
 
-def _look(
-    portal: Path, now: float
-) -> tuple[Mapping[str, PortalEntry], Mapping[str, Pairing], dict[str, tuple[str, Json]]]:
+def _look(portal: Path, now: float) -> _Files:
     """Entries, pairings and documents by device ID.  Blocking."""
     found, _ = read_entries(portal)
     entries = {one.device_id: one for one in found}

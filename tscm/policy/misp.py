@@ -1,8 +1,7 @@
 """
 Attributes of MISP, as its REST interface exports them in JSON: those that hold addresses.  Pure.
 
-By `attributes/restSearch`, `events/restSearch` and `events/ID`, as the MISP book and recorded answers show
-them.
+By `attributes/restSearch`, `events/restSearch` and `events/ID`, as the MISP book documents them.
 """
 
 from collections.abc import Mapping

@@ -201,8 +201,11 @@ class PolicyService(Service):
             return self._coded(question, dns_answer.BADVERS)
         await self.zones.look_again()
         name = question.text
-        there = self.zones.zone(name) is not None or self.zones.is_faulty(name)
-        if lists is not None and there and name not in lists:
+        within = self.zones.holds(
+            name
+        )  # or a name below another entry's list, whose SOA would be told
+        there = name if self.zones.is_faulty(name) else within and within.name
+        if lists is not None and there and there not in lists:
             return self._coded(question, dns_answer.REFUSED)
         return self._about_zone(question)
 

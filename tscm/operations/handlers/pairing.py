@@ -11,6 +11,7 @@ from attrs import evolve
 from tscm.base.clock import wall_seconds
 from tscm.base.secrets import Secret
 from tscm.devices.paired import to_apply
+from tscm.devices.stored import stored_device
 from tscm.errors import DeviceExists, Fault, SettingsFaulty, TscmError
 from tscm.manager.node import Node
 from tscm.model import Progress
@@ -104,10 +105,14 @@ async def pair(node: Node, args: Paired, call: Call) -> PairedDevice:
         new = NewDevice(settings={**wanted(document.settings), **local})
         checked = await checked_for_add(node, new, call)
         entry = checked.settings.entry
-    elif args.device is None:  # perhaps another firewall, which only has the entry's nickname
-        raise DeviceExists(name)
     else:
-        entry = (await node.quick.run(read_device, node.layout, name, None)).entry
+        present = await node.quick.run(stored_device, node.layout, name)
+        key_here = present.upload_key
+        again = key_here is not None and key_here.reveal() == keys["device_key"]
+        if args.device is None and not again:
+            # Perhaps another firewall, which only has the entry's nickname.
+            raise DeviceExists(name)
+        entry = present.entry
     if entry is None:
         raise NoPermanentId(name)
     _, document, shown = await _ask(node, args, key, keys, look=False)

@@ -263,6 +263,8 @@ async def rotate(node: Node, args: EntryNamed, call: Call) -> EntryHandedOut:
 @handles(table.ISSUE_CODE)
 async def issue_code(node: Node, args: CodeWanted, call: Call) -> EntryHandedOut:
     """Hand out an auto key."""
+    if not node.settings().portal.pairing:
+        raise ItemFaulty("no manager can pair: set `[portal] pairing` to an address and restart")
     seconds = CODE_SECONDS if args.seconds is None else args.seconds
     if seconds < _LEAST_SECONDS:
         raise ItemFaulty(f"an auto key is good for {_LEAST_SECONDS:.0f} s at least")
@@ -343,9 +345,12 @@ async def delete(node: Node, args: EntryNamed, call: Call) -> EntryGone:
             remove_entry(portal, args.item)
             return None
         pairing = read_pairing(portal, entry.device_id)
-        remove_entry(portal, args.item)
-        if pairing != Pairing(device_id=entry.device_id):
+        paired = pairing != Pairing(device_id=entry.device_id)
+        if paired:
+            # First: on a full disk, or after a stop between the two, the call can be repeated.
             change_pairing(portal, entry.device_id, lambda one: revoked(one, str(call.actor), now))
+        remove_entry(portal, args.item)
+        if paired:
             drop_oldest_of_deleted(portal)
         return pairing
 
