@@ -205,3 +205,24 @@ def test_a_list_that_would_be_emptied_needs_a_word(
     assert apply(node, emptied) != 0
     assert "repeat the command" in "".join(capsys.readouterr())
     assert apply(node, emptied, "--accept_shrink") == 0
+
+
+FED = """
+targets:
+  fed: {feeds: [{url: "https://lists.example/a?key=s3cret", format: cidr}]}
+"""
+
+
+def test_the_query_of_a_url_is_not_told_and_not_forgotten(
+    node: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert apply(node, FED) == 0
+    told = "".join(capsys.readouterr())
+    assert "https://lists.example/a" in told
+    assert "s3cret" not in told
+    assert apply(node, FED, "--plan", "--detailed_exitcode") == 0
+    assert apply(node, FED.replace("s3cret", "other"), "--plan", "--detailed_exitcode") == 2
+    assert "other" not in "".join(capsys.readouterr())
+    # A target that is stored, and not in the file, can be part of a policy of the file.
+    policy = "policies: {one: {block: [target:fed]}}"
+    assert apply(node, policy, "--plan", "--detailed_exitcode") == 2

@@ -194,3 +194,14 @@ def test_no_query_of_a_url_is_told_and_none_is_lost() -> None:
         read_item(Target, with_queries(elsewhere, OWN), "target 'ours'")
     kept = ItemKept(item="ours", document={"content": as_table(OWN)})
     assert "s3cret" not in str(audited_arguments(kept, {}))
+
+
+def test_two_feeds_of_one_place_keep_their_own_queries() -> None:
+    table = {
+        "feeds": [
+            {"name": name, "url": f"https://lists.example/x?day={name}", "format": "cidr"}
+            for name in ("a", "b")
+        ]
+    }
+    two = read_item(Target, table, "target 'two'")
+    assert read_item(Target, with_queries(shown_table(two), two), "target 'two'") == two

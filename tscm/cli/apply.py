@@ -34,7 +34,7 @@ from tscm.operations.table.portal import (
 from tscm.operations.table.portal_entries import ADD_ENTRY, CHANGE_ENTRY, PORTAL_ENTRIES
 from tscm.operations.table.user_lists import CHECK_TEXT, CREATE_LIST, EDIT_LIST, LISTS
 from tscm.plural import many
-from tscm.portal.items import Bundle, PortalPolicy, Target
+from tscm.portal.items import Bundle, PortalPolicy, Target, without_queries
 from tscm.printable import visible
 
 
@@ -156,7 +156,8 @@ def _present(backend: Backend, wanted: SiteFile) -> Present:
         entries=entries,
         lists=lists,
         changes=changes,
-        targets={one.name: normal(Target, one.content) for one in targets},
+        targets={one.name: normal(Target, without_queries(one.content)) for one in targets},
+        queries={one.name: one.queries for one in targets},
         on=frozenset(one.name for one in targets if one.on),
         bundles={one.name: normal(Bundle, one.content) for one in bundles},
         policies={one.name: normal(PortalPolicy, one.content) for one in policies},

@@ -12,7 +12,15 @@ from attrs import field, frozen
 
 from tscm.cli.site_file import SiteFaulty, SiteFile
 from tscm.errors import TscmError
-from tscm.portal.items import Bundle, PortalPolicy, Target, as_table, read_item
+from tscm.portal.items import (
+    Bundle,
+    PortalPolicy,
+    Target,
+    as_table,
+    queries_mark,
+    read_item,
+    without_queries,
+)
 from tscm.portal.resolving import Site, check_policy, check_target
 
 
@@ -35,6 +43,9 @@ class Present:
     lists: Mapping[str, str] = field(factory=dict)
     changes: Mapping[str, ListChange] = field(factory=dict)
     targets: Mapping[str, Mapping[str, Any]] = field(factory=dict)
+    """Without the queries of URLs, where keys may be."""
+    queries: Mapping[str, str] = field(factory=dict)
+    """A word for these, by target."""
     on: frozenset[str] = frozenset()
     bundles: Mapping[str, Mapping[str, Any]] = field(factory=dict)
     policies: Mapping[str, Mapping[str, Any]] = field(factory=dict)
@@ -76,7 +87,11 @@ def _steps(wanted: SiteFile, present: Present) -> Iterator[Step]:
             yield Step(kind="list", name=name, did="change", lines=tuple(lines))
     for name, target in wanted.targets.items():
         if target.content is not None:
-            yield from _document("target", name, target.content, present.targets.get(name))
+            content = _told_of(target.content, queries_mark(target.content))
+            before = present.targets.get(name)
+            if before is not None:
+                before = _told_of(before, present.queries.get(name, ""))
+            yield from _document("target", name, content, before)
         if target.on is not None and target.on != (name in present.on):
             word = "on" if target.on else "off"
             sign = "+" if target.on else "-"
@@ -93,6 +108,11 @@ def _steps(wanted: SiteFile, present: Present) -> Iterator[Step]:
             if kind == "entry" and before is not None:
                 before = {key: before.get(key) for key in content}
             yield from _document(kind, name, content, before)
+
+
+def _told_of(target: Mapping[str, Any], queries: str) -> Mapping[str, Any]:
+    """A target as a plan shows it, which may go to a log."""
+    return {**without_queries(target), "queries of URLs, by a mark": queries}
 
 
 def _document(

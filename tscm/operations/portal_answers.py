@@ -43,6 +43,8 @@ class TargetRow:
 
     name: str
     content: Json = field(factory=dict)
+    queries: str = ""
+    """Another word for other queries of its URLs, which are not told."""
     version: int = 0
     shipped: bool = False
     on: bool = False

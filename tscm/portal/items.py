@@ -4,6 +4,7 @@ What policies are made of: targets, bundles, and policies that put them and user
 Pure values, read like settings, with every fault in one report.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
@@ -284,7 +285,7 @@ _UNTOLD = "?…"
 
 def shown_table(target: Target) -> dict[str, Any]:
     """As `as_table`, without the queries of URLs."""
-    return _with_urls(as_table(target), _shown_url)
+    return _with_urls(as_table(target), lambda url, _: _shown_url(url))
 
 
 def _shown_url(url: str) -> str:
@@ -294,23 +295,64 @@ def _shown_url(url: str) -> str:
 
 def with_queries(content: Mapping[str, Any], present: Target | None) -> dict[str, Any]:
     """*content* as a user was shown it and sends it back, with the queries of the target's *present* URLs."""
-    known = {_shown_url(one.url): one.url for one in (() if present is None else present.feeds)}
-    return _with_urls(content, lambda url: known.get(url, url))
+    feeds = () if present is None else present.feeds
+    known: dict[tuple[str | None, str], str] = {
+        (one.name, _shown_url(one.url)): one.url for one in feeds
+    }
+    for url in {
+        _shown_url(one.url) for one in feeds
+    }:  # a feed with another name, where that is clear
+        several = {one.url for one in feeds if _shown_url(one.url) == url}
+        if len(several) == 1:
+            known[None, url] = several.pop()
+    return _with_urls(
+        content, lambda url, name: known.get((name, url), known.get((None, url), url))
+    )
 
 
-def _with_urls(content: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+def without_queries(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A target's *content* with the bare places of its feeds."""
+    return _with_urls(content, lambda url, _: url.partition("?")[0])
+
+
+def queries_mark(content: Mapping[str, Any]) -> str:
+    """
+    Tells other queries of a target's URLs from those in *content*; empty where there are none.
+
+    24 bits of a SHA-256: too few to find a key by trying.
+    """
+    found: list[str] = []
+
+    def note(url: str, _: str | None) -> str:
+        found.append(url.partition("?")[2])
+        return url
+
+    _with_urls(content, note)
+    text = "\0".join(found)
+    return hashlib.sha256(text.encode()).hexdigest()[:6] if text.strip("\0") else ""
+
+
+def _with_urls(
+    content: Mapping[str, Any], change: Callable[[str, str | None], str]
+) -> dict[str, Any]:
+    """*content* with what *change* makes of each feed's URL, given with the feed's name."""
     tables = content.get("feeds", ())
     if not isinstance(tables, list):
         return dict(content)
     return {
         **content,
         "feeds": [
-            {**one, "url": change(one["url"])}
+            {**one, "url": change(one["url"], _name_in(one))}
             if isinstance(one, Mapping) and isinstance(one.get("url"), str)
             else one
             for one in tables
         ],
     }
+
+
+def _name_in(feed: Mapping[str, Any]) -> str | None:
+    name = feed.get("name")
+    return name if isinstance(name, str) else None
 
 
 def _feed_table(feed: Feed) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from tscm.portal.items import (
     Target,
     as_table,
     item_name,
+    queries_mark,
     read_item,
     shown_table,
     with_queries,
@@ -129,6 +130,7 @@ async def portal_targets(node: Node, args: Nothing, call: Call) -> TargetRows:
             TargetRow(
                 name=name,
                 content=shown_table(target),
+                queries=queries_mark(as_table(target)),
                 version=own[name].version if name in own else 0,
                 shipped=name in shipped,
                 on=name in stored.site.on,
