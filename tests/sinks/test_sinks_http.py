@@ -193,6 +193,30 @@ def test_a_200_that_does_not_say_that_lines_are_taken_confirms_none(
     assert isinstance(outcome, Failed)
 
 
+def test_loki_says_nothing_where_it_takes_lines(tmp_path: Path) -> None:
+    for status, body, kind in (
+        (204, b"", SinkTook),
+        (200, b"", SinkTook),
+        (200, b"<html>", Failed),
+    ):
+        with sink_server(reply(status, body)) as server:
+            outcome = sender_to(sink("loki", server.url, tmp_path)).send(records("one"))
+        assert isinstance(outcome, kind), (status, body)
+
+
+@pytest.mark.parametrize("status", [400, 503])
+def test_what_opensearch_says_of_a_line_is_shown_as_one_visible_line(
+    status: int, tmp_path: Path
+) -> None:
+    error = {"type": "a\x1b[2J\nb", "reason": "\u202e" + "x" * 9000}
+    body = {"errors": True, "items": [{"create": {"status": status, "error": error}}]}
+    with sink_server(reply(200, json.dumps(body).encode())) as server:
+        outcome = sender_to(sink("opensearch", server.url, tmp_path)).send(records("one"))
+    assert isinstance(outcome, Refused | Failed)
+    assert outcome.sentence.isprintable()
+    assert len(outcome.sentence) < 600
+
+
 def test_an_answer_without_end_is_left(tmp_path: Path) -> None:
     with sink_server(reply(200, b"{" + b" " * (5 << 20))) as server:
         outcome = sender_to(sink("loki", server.url, tmp_path)).send(records("one"))

@@ -176,6 +176,39 @@ def test_a_stop_confirms_what_was_under_way_and_nothing_else() -> None:
     assert not made.clock.getDelayedCalls()
 
 
+def test_what_waits_for_a_slot_of_the_sink_has_read_nothing_and_ends_at_once() -> None:
+    made = bench(lambda _: Taken(), hold=True)
+    outlet = Outlet(SINK, made.sink, DeferredSemaphore(1))
+    logs, services = [], []
+    for device in ("fw1", "fw2", "fw3"):
+        log = MemoryLog(device=device, name="sink-siem")
+        log.append(*lines(3))
+        logs.append(log)
+        services.append(SinkService(made.clock, made.threads, log, outlet))  # type: ignore[arg-type]
+    reads = [0]
+    read = logs[2].read
+
+    def counted(*args: Any, **more: Any) -> Any:
+        reads[0] += 1
+        return read(*args, **more)
+
+    logs[2].read = counted  # type: ignore[method-assign]
+    for service in services:
+        service.startService()
+    assert not reads[0]
+    ended: list[object] = []
+    stopped = services[1].stopService()
+    assert stopped is not None
+    stopped.addCallback(ended.append)
+    assert ended
+    made.threads.release()
+    made.threads.release()
+    assert [log.position.sent for log in logs] == [3, 0, 3]
+    for service in (services[0], services[2]):
+        service.stopService()
+    assert outlet.slots.tokens == 1
+
+
 def test_an_error_of_ours_ends_nothing(logged_failures: list[LogEvent]) -> None:
     times = [0]
 

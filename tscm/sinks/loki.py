@@ -22,7 +22,7 @@ from tscm.sinks.form import (
     failed,
     refused,
 )
-from tscm.sinks.outcome import Outcome, Taken
+from tscm.sinks.outcome import Failed, Outcome, Taken
 from tscm.sinks.records import Records
 
 _MOST_HOSTS = 16
@@ -68,8 +68,10 @@ class LokiForm:
     def outcome(self, sink: SinkSettings, answer: Answer, lines: int) -> Outcome:
         """See `Form`."""
         del sink, lines
-        if answer.status in (OK, NO_CONTENT):
+        if answer.status == NO_CONTENT or (answer.status == OK and not answer.text):
             return Taken()
+        if answer.status == OK:  # the page of a login or of a proxy, say
+            return Failed("answered 200 with a text of its own; check that url is Loki's")
         if at_fault(answer):
             return failed(answer)
         return refused(answer) if answer.status in (BAD_REQUEST, TOO_LARGE) else failed(answer)

@@ -13,6 +13,7 @@ from typing import Any
 
 from attrs import frozen
 
+from tscm.printable import quoted
 from tscm.settings.sinks import SinkSettings
 from tscm.sinks.form import OK, TOO_LARGE, Answer, Request, at_fault, failed, refused
 from tscm.sinks.outcome import Failed, Outcome, Refused, Taken
@@ -101,7 +102,7 @@ def _result(item: Any) -> tuple[int, str]:
         return 0, "a result cannot be read"
     error = made.get("error")
     cause = f"{error.get('type')}: {error.get('reason')}" if isinstance(error, dict) else ""
-    return made["status"], cause[:_MOST_CAUSE]
+    return made["status"], quoted(cause, _MOST_CAUSE)
 
 
 def _of_items(results: list[tuple[int, str]]) -> Outcome:

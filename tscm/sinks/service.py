@@ -83,6 +83,8 @@ class SinkService(Service):
     _pace: Pace = field(factory=Pace, init=False)
     _run: Deferred[None] | None = field(default=None, init=False)
     _pause: Deferred[Any] | None = field(default=None, init=False)
+    _turn: Deferred[Any] | None = field(default=None, init=False)
+    """While it waits for a slot of the sink."""
     _sending: bool = field(default=False, init=False)
     _state: ForwardState = field(default=ForwardState.OFF, init=False)
     _sent: int = field(default=0, init=False)
@@ -124,6 +126,8 @@ class SinkService(Service):
         self._reading.stop()
         if self._pause is not None:
             self._pause.cancel()
+        if self._turn is not None:
+            self._turn.cancel()
         if self._sending:
             cut = self._reactor.callLater(_STOP_SECONDS, self._scope.cut)
             assert self._run is not None
@@ -155,15 +159,32 @@ class SinkService(Service):
     async def _loop(self) -> None:
         with suppress(CancelledError):
             while self.running:
-                batch = self._next_batch(self._reader.position.offset, self._pace.limit)
-                if batch is None:
+                done = await self._round()
+                if done is None:
                     self._reading.watch()
                     await self._wait()
-                elif not await self._once(batch):
+                elif not done:
                     await self._rest()
-                elif self.running and self._reader.end - batch.end < self._bytes:
+                elif self.running and self._backlog < self._bytes:
                     await self._linger()
         self._state = ForwardState.OFF
+
+    async def _round(self) -> bool | None:
+        """
+        Send one batch; whether to go on without a rest, None where nothing waits.
+
+        It is read once there is a slot for it: hundreds of devices wait for those of a sink that does not answer.
+        """
+        self._turn = self._outlet.slots.acquire()
+        try:
+            await self._turn
+        finally:
+            self._turn = None
+        try:
+            batch = self._next_batch(self._reader.position.offset, self._pace.limit)
+            return None if batch is None else await self._once(batch)
+        finally:
+            self._outlet.slots.release()
 
     async def _once(self, batch: _Batch) -> bool:
         """Send *batch* and do what its outcome asks for; whether to go on without a rest."""
@@ -191,7 +212,7 @@ class SinkService(Service):
     async def _sent_to_sink(self, batch: _Batch, *, ahead: bool = False) -> Outcome:
         self._sending = True
         try:
-            outcome, altered = await self._outlet.slots.run(self._in_thread, batch.pieces)
+            outcome, altered = await self._in_thread(batch.pieces)
         except CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - nothing may end the sending for good
