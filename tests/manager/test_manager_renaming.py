@@ -7,9 +7,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred, maybeDeferred
 
 from tests.manager.manager_process import Manager, send_udp, wait_for
 from tscm.alarms.alarm import Alarm
@@ -17,12 +19,13 @@ from tscm.alarms.book import Book as AlarmBook
 from tscm.alarms.book_file import keep_book, load_book
 from tscm.alarms.mutes import Mute
 from tscm.base.secrets import Secret, load_key
-from tscm.errors import DeviceExists, LogExists, SettingsFaulty
+from tscm.errors import DeviceExists, LogExists, NoSuchDevice, SettingsFaulty
 from tscm.events.rollups import EventPosition, Rollups
 from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.ledger.book import Book, read_book, write_book
 from tscm.manager import renaming
 from tscm.manager.renaming import (
+    DeviceBeingRenamed,
     Renaming,
     begin_renaming,
     check_renaming,
@@ -30,7 +33,9 @@ from tscm.manager.renaming import (
     notes_on,
     read_renaming,
     rename_stored,
+    unless_renamed,
 )
+from tscm.operations.handlers.renaming import _rename_in_force
 from tscm.settings import files
 from tscm.settings.files import device_names, open_device, write_device
 from tscm.settings.layout import Layout
@@ -211,3 +216,47 @@ def test_what_names_a_device_in_the_settings_of_the_manager_is_told(tmp_path: Pa
     rename_stored(layout, complete, Store(layout.database))
     (said,) = notes_on(layout, complete)
     assert said.startswith("Sink a names old: change `devices`")
+
+
+def test_settings_that_are_about_to_move_are_not_changed_meanwhile(tmp_path: Path) -> None:
+    layout = stored_root(tmp_path)
+    begin_renaming(layout, ONE)
+    for name in ("old", "new"):
+        with pytest.raises(DeviceBeingRenamed, match="old is being renamed to new"):
+            unless_renamed(files.remove_device, layout, name, name)
+    assert device_names(layout) == ["old"]
+    rename_stored(layout, ONE, Store(layout.database))
+    unless_renamed(files.remove_device, layout, "new", "new")
+    assert not device_names(layout)
+
+
+def test_a_name_that_was_taken_since_it_was_checked_is_refused(tmp_path: Path) -> None:
+    layout = stored_root(tmp_path)
+    one = check_renaming(layout, "old", "new")
+    content = layout.device_file("old").read_bytes()
+    layout.device_file("new").write_bytes(content)
+    with pytest.raises(DeviceExists):
+        begin_renaming(layout, one)
+    assert read_renaming(layout) is None
+    assert device_names(layout) == ["new", "old"]
+
+
+def test_where_the_readers_cannot_be_left_nothing_is_renamed(tmp_path: Path) -> None:
+    layout = stored_root(tmp_path)
+
+    async def leave(name: str) -> None:
+        raise NoSuchDevice(name)
+
+    manager: Any = SimpleNamespace(leave=leave)
+    node: Any = SimpleNamespace(
+        layout=layout,
+        write=maybeDeferred,
+        quick=SimpleNamespace(run=maybeDeferred),
+        updates=SimpleNamespace(is_under_way=lambda _: False),
+    )
+    failures: list[Any] = []
+    Deferred.fromCoroutine(_rename_in_force(node, manager, ONE)).addErrback(failures.append)
+    assert failures[0].check(NoSuchDevice)
+    assert read_renaming(layout) is None
+    assert not list(layout.devices.glob(".*"))
+    assert device_names(layout) == ["old"]

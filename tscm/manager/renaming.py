@@ -9,8 +9,9 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 from attrs import define, frozen
 from twisted.logger import Logger
@@ -21,10 +22,18 @@ from tscm.errors import DeviceExists, Fault, LogExists, SettingsFaulty, TscmErro
 from tscm.events.rollups import Rollups
 from tscm.ledger.book import rename_log
 from tscm.settings import values
-from tscm.settings.files import device_names, prepare_renamed, read_device, write_private
+from tscm.settings.files import (
+    device_names,
+    prepare_renamed,
+    prepared_file,
+    read_device,
+    write_private,
+)
 from tscm.settings.layout import Layout
 from tscm.store.database import Store, open_database, opened
 from tscm.store.policies import Policies
+
+T = TypeVar("T")
 
 _MOST_BYTES = 4096
 _log = Logger()
@@ -40,6 +49,22 @@ class RenamingUnderWay(TscmError):
         return (
             "another device is being renamed; try again when that is complete, or, if a crash interrupted it, "
             "restart the manager, which completes it"
+        )
+
+
+@define(eq=False)
+class DeviceBeingRenamed(TscmError):
+    """
+    The settings of a device are about to move to another name.
+    """
+
+    name: str
+    to: str
+
+    def __str__(self) -> str:
+        return (
+            f"device {self.name} is being renamed to {self.to}; try again when that is complete, or, if a crash "
+            "interrupted it, restart the manager, which completes it"
         )
 
 
@@ -73,20 +98,35 @@ def begin_renaming(layout: Layout, one: Renaming) -> None:
     """
     Write down what is to be done, and the settings under the new name beside those in force.  Blocking.
 
-    Raises `RenamingUnderWay`, `SecretUnavailable`, `OSError`; then nothing has changed.
+    Raises `RenamingUnderWay`, `SecretUnavailable`, `OSError`, and what `check_renaming` raises, for another may have
+    taken the name since; then nothing has changed.
     """
     if read_renaming(layout) is not None:
         raise RenamingUnderWay
+    check_renaming(layout, one.name, one.to)
     prepare_renamed(layout, one.name, one.to)
     with contextlib.suppress(FileNotFoundError):  # of a device that was removed
         shutil.rmtree(layout.lists / one.to)
     write_private(layout.renaming, json.dumps({"name": one.name, "to": one.to}).encode())
 
 
+def unless_renamed(call: Callable[..., T], layout: Layout, name: str, *args: Any) -> T:
+    """
+    *call* with *layout* and *args*, which stores or removes the settings of *name*.  Blocking.
+
+    Raises `DeviceBeingRenamed` while those of another name, or of this one for another, wait to be put in their place: a
+    change would be lost with the file it went to.
+    """
+    one = read_renaming(layout)
+    if one is not None and name in (one.name, one.to) and prepared_file(layout, one.to).exists():
+        raise DeviceBeingRenamed(one.name, one.to)
+    return call(layout, *args)
+
+
 def move_settings(layout: Layout, one: Renaming) -> None:
     """Put what is published, and the prepared settings, in their places.  Raises `OSError`; then all is as before."""
     lists, moved = layout.lists / one.name, False
-    prepared, placed = layout.devices / f".{one.to}.renamed.new", False
+    prepared, placed = prepared_file(layout, one.to), False
     try:
         if os.path.lexists(lists):
             lists.rename(layout.lists / one.to)

@@ -182,6 +182,11 @@ def _sealed(present: Any, value: Secret, where: str, key: SealingKey) -> str:
     return key.seal(value, where)
 
 
+def prepared_file(layout: Layout, to: str) -> Path:
+    """Where the settings of a device that is renamed *to* wait to be put in their place."""
+    return layout.devices / f".{to}.renamed.new"
+
+
 def prepare_renamed(layout: Layout, name: str, to: str) -> Path:
     """
     Write the settings of device *name* as those of *to* beside them, its secrets sealed for that name; gives the file.
@@ -192,7 +197,7 @@ def prepare_renamed(layout: Layout, name: str, to: str) -> Path:
 
     document = tomlkit.parse(read_regular(layout.device_file(name)).decode())
     _seal_for(document, name, to, layout)
-    path = layout.devices / f".{to}.renamed.new"
+    path = prepared_file(layout, to)
     write_private(path, tomlkit.dumps(document).encode())
     return path
 

@@ -34,6 +34,7 @@ from tscm.errors import (
 from tscm.forward.own import listeners_of
 from tscm.kinds.kind import kind_of
 from tscm.manager.node import Node
+from tscm.manager.renaming import unless_renamed
 from tscm.operations.answers import DeviceView, SetupLines
 from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Prospect
 from tscm.operations.call import PORTAL, Call
@@ -198,7 +199,7 @@ async def add_checked(node: Node, checked: Checked, call: Call) -> Added:
     settings = checked.settings
     warnings = await _asked_for_uploads(node, settings, call)
     check = attrs.evolve(checked.check, warnings=(*checked.check.warnings, *warnings))
-    await node.write(stored.store_device, node.layout, settings)
+    await node.write(unless_renamed, stored.store_device, node.layout, settings.name, settings)
     node.apply(None, settings)
     node.note_serial(settings.name, check.identity)
     return stored.added(node.settings(), settings, check, checked.notes)
@@ -246,7 +247,9 @@ async def change(node: Node, args: ChangedDevice, call: Call) -> Changed:
     notes = [*unknown, *sizes, *notes]
     if decides(stored.changed_settings(present, settings)):
         notes = [*notes, *await _asked_for_uploads(node, settings, call)]
-    await node.write(stored.change_device, node.layout, present, settings)
+    await node.write(
+        unless_renamed, stored.change_device, node.layout, settings.name, present, settings
+    )
     node.apply(present, settings)
     if check is not None:
         node.note_serial(settings.name, check.identity)
@@ -262,7 +265,9 @@ async def remove(node: Node, args: Device, call: Call) -> Removed:
         settings = read_device(node.layout, args.name, None)
     except (SettingsFaulty, SettingsUnreadable):
         settings = None
-    gone: Removed = await node.write(stored.forget_device, node.layout, node.settings(), args.name)
+    gone: Removed = await node.write(
+        unless_renamed, stored.forget_device, node.layout, args.name, node.settings(), args.name
+    )
     if settings is not None:
         await node.write(drop_bond, node.layout, settings.entry)
     await node.retire(args.name, settings)

@@ -63,7 +63,11 @@ async def _rename_in_force(node: Node, manager: Manager, one: Renaming) -> None:
     if updates(node).is_under_way(one.name):
         raise DeviceBusy(one.name)
     await node.write(begin_renaming, node.layout, one)
-    await manager.leave(one.name)
+    try:
+        await manager.leave(one.name)
+    except TscmError:  # its file was deleted by hand: nothing is renamed
+        await node.quick.run(end_renaming, node.layout)
+        raise
     done = False
     try:
         await manager.events.rename(one.name, one.to)
