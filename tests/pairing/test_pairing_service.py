@@ -20,8 +20,9 @@ from tests.waiting import PATIENCE_SECONDS
 from tscm.base.host_port import HostPort
 from tscm.base.threads import Threads
 from tscm.cli.main import run
+from tscm.manager.embedded import _mark
 from tscm.model import Json
-from tscm.pairing import book, service
+from tscm.pairing import book, portal_files, service
 from tscm.pairing.book import change_pairing, document_of, raise_versions, read_pairing
 from tscm.pairing.certificate import fingerprint_of_file
 from tscm.pairing.client import PortalMistaken, PortalRefuses, PortalUnreachable, exchange
@@ -30,7 +31,14 @@ from tscm.pairing.guesses import GUESSES
 from tscm.pairing.messages import FOLLOW, PAIR
 from tscm.pairing.service import PairingService
 from tscm.pairing.stages import digest, ended, issued, revoked, with_content
-from tscm.services.entries import PortalEntry, add_entry, read_entry, remove_entry
+from tscm.services.entries import (
+    PortalEntry,
+    add_entry,
+    list_file,
+    read_entry,
+    remove_entry,
+)
+from tscm.services.zone_files import ZoneFiles
 from tscm.settings.layout import Layout
 from tscm.settings.portal import PortalSettings
 from tscm.store.audit_entry import AuditEntry
@@ -46,7 +54,7 @@ class Portal:
     service: PairingService
     entry: PortalEntry
     audit: list[AuditEntry]
-    marks: dict[str, str]
+    marks: dict[str, str | None]
 
     async def ask(self, path: str, body: Json, pin: str | None = None) -> Json:
         if pin is None:
@@ -89,7 +97,7 @@ async def portal(tmp_path: Path) -> AsyncIterator[Portal]:
     threads.startService()
     audit: list[AuditEntry] = []
     entry = add_entry(tmp_path, nickname="east", address="192.0.2.10", integration="auto")
-    marks = {entry.block_list: "1", entry.allow_list: "1"}
+    marks: dict[str, str | None] = {entry.block_list: "1", entry.allow_list: "1"}
     settings = PortalSettings(pairing=(HostPort("127.0.0.1", 0),))
     listener = PairingService(
         reactor, threads, tmp_path, settings, lambda name: marks.get(name, "-"), audit.append
@@ -230,7 +238,7 @@ async def test_who_looks_again_and_again_does_not_fill_the_audit(portal: Portal)
 async def test_an_older_look_at_the_files_does_not_undo_a_newer_one(
     portal: Portal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held, real = Event(), service._look
+    held, real = Event(), portal_files.look_at_files
     looks: list[int] = []
 
     def look(*args: Any) -> Any:
@@ -240,7 +248,7 @@ async def test_an_older_look_at_the_files_does_not_undo_a_newer_one(
             held.wait(PATIENCE_SECONDS)  # it has read the files, and gives them later
         return found
 
-    monkeypatch.setattr(service, "_look", look)
+    monkeypatch.setattr(service, "look_at_files", look)
     first = Deferred.fromCoroutine(portal.service.look_again())
     while not looks:
         await deferLater(reactor, 0.01)
@@ -285,3 +293,20 @@ def test_a_code_is_not_handed_out_where_nobody_listens(
     assert run([*at, "add", "east", "--address", "192.0.2.10", "--integration", "auto"]) == 0
     assert run([*at, "code", "east"]) != 0
     assert "set `[portal] pairing`" in capsys.readouterr().err
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_portal_that_just_started_does_not_say_that_all_lists_changed(
+    portal: Portal,
+) -> None:
+    await portal.pair("code", "one")
+    block, allow = portal.entry.block_list, portal.entry.allow_list
+    zones = ZoneFiles(portal.folder, reactor, portal.service._threads)
+    list_file(portal.folder, block).write_text("192.0.2.0/24\n")
+    portal.marks.update({block: _mark(zones, block), allow: _mark(zones, allow)})
+    told = await portal.follow("one", known=0, lists={block: "7"})
+    assert told["lists"] == {block: "7"}
+    await zones.look_again()
+    portal.marks.update({block: _mark(zones, block), allow: _mark(zones, allow)})
+    told = await portal.follow("one", known=0, lists={block: "7"})
+    assert told["lists"][block] not in {"7", "-"}

@@ -58,8 +58,10 @@ def embedded_services(
     return found
 
 
-def _mark(zones: ZoneFiles | None, name: str) -> str:
-    """Another word where a list that is served here has other content; one for all that is not."""
+def _mark(zones: ZoneFiles | None, name: str) -> str | None:
+    """Another word where a list that is served here has other content; one for all that is not; None: not read yet."""
+    if zones is not None and not zones.looked:
+        return None
     zone = None if zones is None else zones.zone(name)
     return "-" if zone is None else str(zone.serial)
 

@@ -27,7 +27,7 @@ from tscm.base.schedule import PeriodicService
 from tscm.base.threads import Threads
 from tscm.errors import ListenerUnavailable, TscmError
 from tscm.model import Json
-from tscm.pairing.book import brought_up_to_date, change_pairing, document_of
+from tscm.pairing.book import change_pairing, document_of
 from tscm.pairing.certificate import ensure_pairing_certificate
 from tscm.pairing.documents import etag_of
 from tscm.pairing.guesses import GUESSES, Guesses
@@ -46,10 +46,11 @@ from tscm.pairing.messages import (
     read_follow,
     read_pair,
 )
+from tscm.pairing.portal_files import Files, look_at_files, use_code
 from tscm.pairing.seen import Seen, read_seen, write_seen
-from tscm.pairing.stages import Pairing, Stage, Verdict, consumed, digest, ended, with_content
+from tscm.pairing.stages import Pairing, Stage, Verdict, digest, ended
 from tscm.services.certificate import tls_options
-from tscm.services.entries import PortalEntry, read_entries, rotate_key
+from tscm.services.entries import PortalEntry
 from tscm.services.looking import Looker
 from tscm.settings.portal import PortalSettings
 from tscm.store.audit_entry import AuditEntry
@@ -97,16 +98,12 @@ class _Waiter:
     answered: Deferred[None] = field(factory=Deferred)
 
 
-_Files = tuple[Mapping[str, PortalEntry], Mapping[str, Pairing], dict[str, tuple[str, Json]]]
-"""Entries, pairings, and ETag and content of documents, by device ID."""
-
-
 @define(eq=False)
 class PairingService(Service):
     """
     Listens on `[portal] pairing`; entries and pairings lie under *portal* (`Layout.portal`).
 
-    *threads* is the caller's, and must outlive the service.  *marks* gives the mark of a published list by its name;
+    *threads* is the caller's, and must outlive the service.  *marks* gives the mark of a published list by its name, None while that is not known;
     *audit* keeps what was refused and done.
     """
 
@@ -116,7 +113,7 @@ class PairingService(Service):
     _threads: Threads
     portal: Path
     _settings: PortalSettings
-    _marks: Callable[[str], str]
+    _marks: Callable[[str], str | None]
     _audit: Callable[[AuditEntry], None]
     _entries: Mapping[str, PortalEntry] = field(factory=dict, init=False)
     _pairings: Mapping[str, Pairing] = field(factory=dict, init=False)
@@ -129,7 +126,7 @@ class PairingService(Service):
     site: BoundedSite | None = field(default=None, init=False)
     _ports: list[IListeningPort] = field(factory=list, init=False)
     _loops: tuple[PeriodicService, ...] = field(default=(), init=False)
-    _looker: Looker[_Files | None] = field(init=False)
+    _looker: Looker[Files | None] = field(init=False)
     _loaded: bool = field(default=False, init=False)
     _audited: int = field(default=0, init=False)
     _unaudited: int = field(default=0, init=False)
@@ -140,7 +137,7 @@ class PairingService(Service):
         self._looker = Looker(
             self._threads,
             None,
-            lambda _: _look(self.portal, wall_seconds(self._reactor)),
+            lambda _: look_at_files(self.portal, wall_seconds(self._reactor)),
             self._take_up,
             "device entries and pairings",
         )
@@ -210,7 +207,7 @@ class PairingService(Service):
         """Take up entries and pairings as they lie on the disk, and answer those for whom that is news."""
         await self._looker.again()
 
-    async def _take_up(self, found: _Files | None) -> None:
+    async def _take_up(self, found: Files | None) -> None:
         assert found is not None  # what a look gives
         self._entries, self._pairings, self._documents = found
         self._loaded = True
@@ -279,7 +276,7 @@ class PairingService(Service):
             return self._refused(asked, None, Verdict.WRONG, peer, now)
         try:
             verdict, pairing = await self._threads.run(
-                _use, self.portal, entry, asked, code=code, peer=peer, now=now
+                use_code, self.portal, entry, asked, code=code, peer=peer, now=now
             )
         except TscmError as error:
             self._log.error(
@@ -461,8 +458,18 @@ class PairingService(Service):
             state=State.PAIRED,
             version=pairing.version,
             document=_document(pairing.version, *found) if newer and found else None,
-            lists={name: self._marks(name) for name in _lists_of(entry)},
+            lists=self._marked(entry, one.lists),
         )
+
+    def _marked(self, entry: PortalEntry, known: Mapping[str, str]) -> Mapping[str, str]:
+        """The mark of each list, as the manager has it where a portal that just started does not know it yet."""
+        found: dict[str, str] = {}
+        for name in _lists_of(entry):
+            mark = self._marks(name)
+            mark = known.get(name) if mark is None else mark
+            if mark is not None:
+                found[name] = mark
+        return found
 
     def failed(self, failure: Failure, request: Request) -> None:
         """A fault in this program: told, and answered as one that passes."""
@@ -478,51 +485,6 @@ def _lists_of(entry: PortalEntry) -> tuple[str, ...]:
 
 def _document(version: int, etag: str, settings: Json) -> Json:
     return {"version": version, "etag": etag, "settings": settings}
-
-
-def _look(portal: Path, now: float) -> _Files:
-    """Entries, pairings and documents by device ID.  Blocking."""
-    found, _ = read_entries(portal)
-    entries = {one.device_id: one for one in found}
-    pairings = brought_up_to_date(portal, entries, now)
-    documents: dict[str, tuple[str, Json]] = {}
-    for device_id, pairing in pairings.items():
-        entry = entries.get(device_id)
-        if entry is not None and pairing.settings and not pairing.revoked:
-            try:
-                content = document_of(entry, pairing.settings)
-            except TscmError:
-                continue
-            documents[device_id] = (etag_of(content), content)
-    return entries, pairings, documents
-
-
-def _use(
-    portal: Path,
-    entry: PortalEntry,
-    asked: PairRequest,
-    *,
-    code: str,
-    peer: str,
-    now: float,
-) -> tuple[Verdict, Pairing]:
-    """Judge a code and use it up, in one step.  Blocking; raises `TscmError`, OSError."""
-    verdict = Verdict.WRONG
-
-    def use(pairing: Pairing) -> Pairing:
-        nonlocal verdict
-        verdict = pairing.judge(code, asked.token, now)
-        if verdict is not Verdict.GOOD or asked.look:
-            return pairing
-        content = etag_of(document_of(entry, pairing.settings))
-        done = consumed(pairing, code, asked.token, manager=asked.manager, address=peer, now=now)
-        return with_content(done, content, now)
-
-    found = change_pairing(portal, entry.device_id, use)
-    if verdict in {Verdict.GOOD, Verdict.AGAIN} and not asked.look:
-        # Behind the pairing: a stop between the two is repaired when the manager shows its code again.
-        rotate_key(portal, entry.nickname, digest=asked.device_key)
-    return verdict, found
 
 
 class _Root(Resource):

@@ -67,6 +67,8 @@ class ZoneFiles(Service):
     _now: Callable[[], float] = time.time
     on_changed: Callable[[Zone], None] = lambda _: None
     """Told of each list whose serial is another one."""
+    looked: bool = field(default=False, init=False)
+    """Whether lists were read since the start; before, nothing is known of any."""
     _serials_told: dict[str, int] = field(factory=dict, init=False)
     _looker: Looker[_State] = field(init=False)
     _loop: PeriodicService = field(init=False)
@@ -112,6 +114,7 @@ class ZoneFiles(Service):
         return None
 
     async def _take(self, state: _State) -> None:
+        self.looked = True
         for name, zone in state.zones.items():
             if self._serials_told.get(name) != zone.serial:
                 self._serials_told[name] = zone.serial
