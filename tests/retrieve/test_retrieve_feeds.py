@@ -208,6 +208,10 @@ def test_an_unchanged_feed_is_not_taken_again(tmp_path: Path) -> None:
         ),
         (lambda _: httpx.Response(302, headers={"location": "/again"}), "more than 5 redirects"),
         (
+            lambda _: httpx.Response(302, headers={"location": "https://lists.example:99999/"}),
+            "list.txt: after a redirect to lists.example: the URL has no port",
+        ),
+        (
             lambda request: (
                 httpx.Response(404)
                 if request.url.host == "cdn.example"

@@ -95,6 +95,8 @@ def read_web(
                                 "it redirects to a URL without TLS", "set the final URL"
                             )
                         via[urlsplit(url).hostname or ""] = None
+                        if _origin(url)[1] == _NO_PORT:
+                            raise FeedFault("the URL has no port that exists", "tell the publisher")
                         continue
                     content = _taken(answer, limits.max_bytes, left)
                     if (
@@ -135,9 +137,16 @@ def trusting_for(ca_file: str | None) -> Any:
         ) from None
 
 
+_NO_PORT = -1
+
+
 def _origin(url: str) -> tuple[str | None, int]:
     parts = urlsplit(url)
-    return parts.hostname, parts.port or 443
+    try:
+        port = parts.port or 443
+    except ValueError:  # a redirection may say anything
+        port = _NO_PORT
+    return parts.hostname, port
 
 
 def _in_words(error: Exception, limits: Limits) -> FeedFault:
