@@ -12,6 +12,7 @@ from attrs import evolve
 from twisted.internet.task import Clock
 
 from tests.retrieve.https_server import https
+from tests.services.test_services_services import AtOnce, ended
 from tscm.base.server_addresses import PermittedServers
 from tscm.operations.audit import audited_arguments
 from tscm.operations.portal_arguments import ItemKept
@@ -28,6 +29,7 @@ from tscm.portal.items import (
 )
 from tscm.portal.service import PolicyPublisher
 from tscm.portal.site import catalogue
+from tscm.portal.sources import Sources
 from tscm.retrieve.credentials import headers_for
 from tscm.retrieve.feed_source import FeedSource
 from tscm.retrieve.feeds import FeedUnavailable, fetch_feed
@@ -205,3 +207,17 @@ def test_two_feeds_of_one_place_keep_their_own_queries() -> None:
     }
     two = read_item(Target, table, "target 'two'")
     assert read_item(Target, with_queries(shown_table(two), two), "target 'two'") == two
+
+
+def test_a_target_that_fails_in_an_unknown_way_does_not_stop_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged_failures: list[Any]
+) -> None:
+    def fetched(*_: Any) -> bool:
+        raise LookupError
+
+    monkeypatch.setattr(Sources, "fetched", fetched)
+    threads: Any = AtOnce()
+    publisher = PolicyPublisher(Clock(), threads, Layout(tmp_path), lambda _: None, lambda: False)
+    ended(publisher._fetch_target("ours", OWN))
+    assert len(logged_failures) == 1
+    logged_failures.clear()

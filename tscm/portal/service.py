@@ -123,6 +123,8 @@ class PolicyPublisher(Service):
             await self._threads.run(self._sources.fetched, name, target, wall_seconds(self._clock))
         except OSError as error:
             self._say(f"target {name}", f"target {name!r} is not stored: {error.strerror}")
+        except Exception:  # noqa: BLE001 - the other targets are fetched whatever one of them does
+            self._log.failure("fetching target {name} failed", name=name)
         await self.look()
 
     async def look(self, confirmed: str | None = None) -> None:
