@@ -277,8 +277,15 @@ class SpoolService(MultiService):
         self._orphans.release(to)
         self.close_device(name)
         self.disk.rename(self.logs / name, self.logs / to)
-        for kept in (self._closed, self._opened_lines, self._rotate_bytes):
-            kept.pop(name, None)
+        self._rotate_bytes.pop(name, None)
+        lines, lost = self._closed.pop(name, (0, 0))
+        opened = self._opened_lines
+        if (
+            name in opened
+        ):  # listeners count on under either name, and may have counted there before
+            opened[to] = opened.get(to, 0) + lines
+            opened[name] -= lines
+            self._closed[to] = lines, lost
 
     async def delete_log(self, name: str) -> LogSummary:
         """
