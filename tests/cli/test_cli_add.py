@@ -285,7 +285,6 @@ def test_without_a_policy_server_it_says_what_to_set(root: Path, add: "Add") -> 
             ["add", "--type", "asa5505"],
             "'asa5505' is not a device type; allowed: asa, asahttp, asarest",
         ),
-        (["add", "--type=auto"], "pairing with the portal (auto) is not implemented yet"),
         (["frobnicate"], "there is no command 'frobnicate'"),
         (["show", "nobody"], "no device named 'nobody'"),
         (["show", "../../etc/passwd"], "no device named"),
@@ -426,7 +425,7 @@ def test_what_an_option_takes_stands_in_the_help_and_is_completed(
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
-        ("add --type a", ["asa", "asahttp", "asarest"]),
+        ("add --type a", ["asa", "asahttp", "asarest", "auto"]),
         ("add --forward_protocol T", ["TCP", "TLS"]),
         ("add --type asarest --forward_protocol T", ["TCP", "TLS"]),
         ("add --type=asarest --forward_m", ["--forward_mode"]),

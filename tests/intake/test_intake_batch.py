@@ -10,6 +10,7 @@ from cffi import FFI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.intake.receive_buffer import large_buffer
 from tscm.intake import _batch_build, batch_compiled
 from tscm.intake.batch import Batch, Drain, address_from_key, address_key
 from tscm.intake.drains import open_drain
@@ -40,7 +41,7 @@ def drains() -> list[Drain]:
 @pytest.fixture
 def heard() -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        large_buffer(bound, 1 << 22)
         bound.bind(("127.0.0.1", 0))
         yield bound
 
@@ -166,7 +167,7 @@ def test_all_ways_give_the_same(drains: list[Drain], sent: list[tuple[int, bytes
         if bare:
             expected.setdefault(f"127.0.0.{number}", []).append(bare[:LIMIT])
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as heard:
-        heard.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        large_buffer(heard, 1 << 22)
         heard.bind(("127.0.0.1", 0))
         found = []
         for drain in drains:
@@ -230,7 +231,7 @@ def test_a_drain_ends_at_its_bound_of_bytes_whatever_is_left_of_them(
     name: str, content: bytes, heard: socket.socket
 ) -> None:
     drain = opened(name)
-    heard.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+    large_buffer(heard, 8 << 20)
     send(heard, [(1, content)] * 40)
     taken: list[Batch] = []
     while not taken or taken[-1].more:

@@ -20,6 +20,7 @@ from tests.intake.intake_parts import (
     target,
     until,
 )
+from tests.intake.receive_buffer import large_buffer
 from tscm.base import memory
 from tscm.base.memory import give_back
 from tscm.intake import senders as sender_room
@@ -56,7 +57,7 @@ def test_the_memory_of_a_flood_does_not_stay(crowd: list[socket.socket], way: st
     except ImportError:
         pytest.skip("the helper was not built here")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as heard:
-        heard.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        large_buffer(heard, 4 << 20)
         heard.bind(("127.0.0.1", 0))
         drain(heard, 4096, 4 << 20)
         before, lines = resident_mb(), 0

@@ -86,7 +86,7 @@ def test_every_line_is_there_once_over_kills_and_absences(
 
     wanted = send(0, 100)
     wait_for(lambda: "sink search (opensearch at" in tsadmin(manager, "show", "fw"), manager.said)
-    assert "are kept on disk" in tsadmin(manager, "show", "fw")
+    wait_for(lambda: "are kept on disk" in tsadmin(manager, "show", "fw"), manager.said)
     wait_for(lambda: len(siem.events) == 100, manager.said)
     with sink_server(port=search_port) as search:
         wait_for(lambda: len(search.documents) == 100, manager.said)

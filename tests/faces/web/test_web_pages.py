@@ -97,6 +97,7 @@ JOB = JobFigures(
 def report(args: Any) -> Json:
     by = args.options["by"]
     rows: dict[str, list[Json]] = {
+        "hour": [{"hour": int(NOW) // 3600 * 3600, "hits": 9, "lines": 3}],
         "hour,action": [
             {"hour": int(NOW) // 3600 * 3600 - 3600, "action": "blocked", "hits": 6, "lines": 2},
             {"hour": int(NOW) // 3600 * 3600 - 3600, "action": "allowed", "hits": 3, "lines": 1},
