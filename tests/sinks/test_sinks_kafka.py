@@ -115,3 +115,9 @@ def test_tls_checks_the_name_and_sasl_is_only_with_a_secret() -> None:
     plain = configuration(sink((HostPort("k", 9092),)), None)
     assert plain["security.protocol"] == "PLAINTEXT"
     assert secure["acks"] == plain["acks"] == "all"
+
+
+def test_all_batches_that_may_be_on_their_way_find_room() -> None:
+    found = configuration(sink((HostPort("k", 9092),), parallel=32, batch_kb=8192), None)
+    assert found["queue.buffering.max.kbytes"] >= 32 * 8192
+    assert found["queue.buffering.max.messages"] >= 32 * 5000

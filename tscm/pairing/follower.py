@@ -257,8 +257,8 @@ class Follower(Service):
             return
         # A newer document may have come meanwhile: what is in force is the one that was applied.
         await self._keep(evolve(present, applied=bond.received))
-        heard = self._heard[bond.name]
-        if present.received == bond.received:
+        heard = self._heard.get(bond.name)  # gone, if the device was renamed meanwhile
+        if heard is not None and present.received == bond.received:
             self._heard[bond.name] = evolve(heard, fault="", failures=0, retry_at=None)
         self._say(bond.name, "")
         self._log.info(

@@ -18,6 +18,7 @@ from tscm.settings.layout import Layout
 from tscm.settings.secret_file import SecretFileFaulty, read_secret
 from tscm.settings.sinks import SinkSettings
 from tscm.sinks.outcome import Failed, Outcome, Refused, Taken
+from tscm.sinks.pace import MOST_LINES
 from tscm.sinks.records import Records
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ def configuration(sink: SinkSettings, secret: str | None) -> Mapping[str, Any]:
         "linger.ms": 5,
         "message.timeout.ms": int(sink.timeout_seconds * 1000),
         "message.max.bytes": 8_000_000,
-        "queue.buffering.max.kbytes": 65_536,
+        # all batches that may be on their way, and as much again for what the library adds
+        "queue.buffering.max.kbytes": max(65_536, 2 * sink.parallel * sink.batch_kb),
+        "queue.buffering.max.messages": 2 * sink.parallel * MOST_LINES,
         "socket.timeout.ms": min(60_000, int(sink.timeout_seconds * 1000)),
         "log_level": 0,
     }
@@ -140,7 +143,7 @@ class KafkaSender:
                     on_delivery=delivery.told,
                 )
                 delivery.waiting += 1
-        except BufferError:  # 64 MB wait in the library
+        except BufferError:  # what was handed over before still waits in the library
             return Failed("takes lines too slowly: the queue of the Kafka client is full")
         except self._kafka.KafkaException as error:
             return self._outcome(error.args[0])

@@ -91,8 +91,6 @@ class SinkService(Service):
     _repeated: int = field(default=0, init=False)
     _altered: int = field(default=0, init=False)
     _rejected: int = field(default=0, init=False)
-    _rejection: str = field(default="", init=False)
-    """Why the last batch was refused."""
     _acknowledged_at: float | None = field(default=None, init=False)
     _rate: Rate = field(factory=Rate, init=False)
     _asked_until: int = field(default=0, init=False)
