@@ -235,6 +235,11 @@ class Matrix:
         outcome = await self.run()
         said = "killed" if outcome is None else str(outcome.error or outcome.failures)
         where = f"{kind} at {at}, {self.log[min(at, len(self.log)) - 1][:60]!r}: {said}"
+        if kind == "slow":
+            assert outcome is not None, where
+            assert outcome.good, where
+            # Over HTTPS a machine under load may add enough for a time-out.
+            assert not (self.way.in_process and outcome.failures), where
         self.dead, self.at = False, 0
         self._rested()
         # Nothing tells of a reload behind the last exchange: the next run finds it.
@@ -304,6 +309,7 @@ FAULTS: Mapping[str, Callable[[Matrix], Act]] = {
     "cut-after": lambda _: Act.CUT_AFTER,
     "error": lambda _: Act.NO,
     "silence": lambda _: Act.SILENCE,
+    "slow": lambda _: Act.SLOW,
     "refused": _refused,
     "killed": _killed,
     "edited": _edited,

@@ -10,6 +10,7 @@ from enum import Enum, auto
 from typing import Any, Protocol
 
 from attrs import define, field, frozen
+from twisted.internet import reactor as global_reactor
 
 from tests.kinds.asa.http.http_device import http_driver
 from tests.kinds.asa.rest.asa_device import settings_for
@@ -25,7 +26,10 @@ from tscm.kinds.asa.ssh.window import Window
 from tscm.simulator.service import SimulatedAsa
 from tscm.simulator.web import AsaHttpRequest
 
+reactor: Any = global_reactor
 IMPATIENT = Bounds(connect_seconds=5, read_seconds=0.3, write_seconds=0.3)
+SLOW_SECONDS = 0.1
+SLOW_SSH_SECONDS = 100.0  # a group in use: access-lists are compiled again
 INVALID = "ERROR: % Invalid input detected at '^' marker."
 
 
@@ -41,6 +45,8 @@ class Act(Enum):
     """The device answers with an error, and does nothing."""
     SILENCE = auto()
     """Nothing is done and nothing answers."""
+    SLOW = auto()
+    """The device does it and answers late, within what the driver waits for."""
 
 
 @define(eq=False)
@@ -91,6 +97,14 @@ class OverHttps:
         kind = _KINDS.get(act)
         if kind is not None:
             self.asa.agent.faults.arm(kind)
+        if act is Act.SLOW:
+            reactor.callLater(SLOW_SECONDS, self._answer, http)
+        else:
+            self._answer(http)
+
+    def _answer(self, http: AsaHttpRequest) -> None:
+        if http._disconnected:
+            return  # the driver did not wait
         self.asa.agent.take(http)
         self.seam.after()
 
@@ -115,6 +129,8 @@ class FaultyChannel(ShellChannel):
 
     seam: Seam = field(factory=Seam)
     silent: bool = False
+    late: list[tuple[Act, bytes]] = field(factory=list)
+    """What was typed since the device became slow."""
 
     def send(self, data: bytes) -> None:
         for line in data.splitlines(keepends=True):
@@ -122,18 +138,32 @@ class FaultyChannel(ShellChannel):
                 raise ChannelClosed("the device ended the session")
             act = Act.SILENCE if self.silent else self.seam.before(line.decode().rstrip())
             self.silent = act is Act.SILENCE
-            if self.silent:
-                continue
-            if act is Act.CUT_BEFORE:
+            if self.late:
+                self.late.append((act, line))
+            elif act is Act.SLOW:
+                self.late.append((Act.PASS, line))
+                self.clock.callLater(SLOW_SSH_SECONDS, self._catch_up)
+            else:
+                self._read(act, line)
+
+    def _catch_up(self) -> None:
+        late, self.late = self.late, []
+        for act, line in late:
+            self._read(act, line)
+
+    def _read(self, act: Act, line: bytes) -> None:
+        if act is Act.SILENCE:
+            return
+        if act is Act.CUT_BEFORE:
+            self.end()
+        elif act is Act.NO:
+            prompt = self.shell._terminal.prompt
+            self.transport.write(line.rstrip() + f"\r\n{INVALID}\r\n\r{prompt}".encode())
+        elif not self.gone:
+            self.shell.dataReceived(line)
+            self.seam.after()
+            if act is Act.CUT_AFTER:
                 self.end()
-            elif act is Act.NO:
-                prompt = self.shell._terminal.prompt
-                self.transport.write(line.rstrip() + f"\r\n{INVALID}\r\n\r{prompt}".encode())
-            elif not self.gone:
-                self.shell.dataReceived(line)
-                self.seam.after()
-                if act is Act.CUT_AFTER:
-                    self.end()
 
     def end(self) -> None:
         self.transport.clear()

@@ -1,5 +1,5 @@
 """
-The same faults for every driver: cut, error, silence, refused, killed, edited by hand, failover, reload.
+The same faults for every driver: cut, error, silence, slow, refused, killed, edited by hand, failover, reload.
 
 `make test` tries each at two exchanges of an update, `make faults` at every one.
 """

@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
 import pytest_twisted
 from attrs import define, field
 from twisted.internet import reactor
@@ -99,26 +100,28 @@ class Node:
         return {name for name in groups if name.startswith("ThreatSTOP")} == parents | used
 
 
+@pytest.mark.parametrize(("way", "stride"), [("asarest", 1), ("asahttp", 3)])
 @pytest_twisted.ensureDeferred
 async def test_a_process_killed_after_any_request_leaves_what_the_next_one_finishes(
-    asa: SimulatedAsa, tmp_path: Path
+    asa: SimulatedAsa, tmp_path: Path, way: str, stride: int
 ) -> None:
     node = Node(tmp_path, asa, Faults(asa))
     (tmp_path / "etc/tscm").mkdir(parents=True)
     (tmp_path / "etc/tscm/tscm.toml").write_text(SETTINGS.replace("{folder}", str(tmp_path)))
     (tmp_path / "password").write_text("secret")
     node.publish(addresses(60), addresses(5, 5000))
+    to = f"--rest_url={asa.api_url}" if way == "asarest" else f"--http_port={asa.port}"
     status, said = await node.tsadmin(
-        *("add", "--type=asarest", "--device_id=tdid_office1", "--device=127.0.0.1"),
-        *(f"--rest_url={asa.api_url}", f"--ca_file={asa.certificate_path}"),
+        *("add", f"--type={way}", "--device_id=tdid_office1", "--device=127.0.0.1"),
+        *(to, f"--ca_file={asa.certificate_path}"),
         *("--block_list=block.example", "--allow_list=allow.example", "--username=admin"),
         *(f"--password_file={tmp_path / 'password'}", "--object_group_size=30", "office"),
     )
     assert status == 0, said
 
-    at = 0
+    at, killed = 0, 0
     while True:
-        at += 1
+        at += 1 if not at else stride
         # By turns one child goes and one comes, so that there is something to write each time.
         block = addresses(60, 10 * at) if at % 2 else addresses(70, 10 * at)
         node.publish(block, addresses(30 + at, 5000))
@@ -141,9 +144,11 @@ async def test_a_process_killed_after_any_request_leaves_what_the_next_one_finis
         if status != ENDED_BY_KILL:
             assert status == 0, said
             break
+        killed += 1
         node.faults.watch = lambda: None
         status, said = await node.tsadmin("update", "office")
         assert status == 0, f"at {at}: {said}"
         assert {kind: node.held(kind) for kind in wanted} == wanted, f"at {at}"
         assert node.tidy(), f"at {at}"
+    assert killed > 2
     assert at > 8
