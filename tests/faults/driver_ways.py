@@ -29,7 +29,7 @@ from tscm.simulator.web import AsaHttpRequest
 reactor: Any = global_reactor
 IMPATIENT = Bounds(connect_seconds=5, read_seconds=0.3, write_seconds=0.3)
 SLOW_SECONDS = 0.1
-SLOW_SSH_SECONDS = 100.0  # a group in use: access-lists are compiled again
+SLOW_SSH_SECONDS = 40.0  # a login may take 60, a line of a group in use 300
 INVALID = "ERROR: % Invalid input detected at '^' marker."
 
 
