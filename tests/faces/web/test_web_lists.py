@@ -5,11 +5,13 @@ Pages of user lists, policies and targets: what is asked, in whose name, and wha
 from typing import Any
 
 import pytest
+from attrs import evolve
 
-from tests.faces.web.test_web_pages import ANSWERS, EVIL, SHOWN
+from tests.faces.web.test_web_pages import ANSWERS, EVIL, POLICY, SHOWN
 from tests.faces.web.web_site import FakeSite
 from tscm.faces.backend import ManagerError
 from tscm.faces.web.roles import Role
+from tscm.operations.portal_answers import PolicyRows
 
 
 @pytest.fixture
@@ -69,6 +71,17 @@ def test_what_is_refused_otherwise_only_an_admin_accepts_as_in_the_api(
     assert operation not in {name for name, _, _ in full.manager.asked}
     assert full.ask(path, form, key=full.signed_in(Role.ADMIN)).status == 303
     assert asked_of(full, operation)[1] == "the-admin"
+
+
+@pytest.mark.parametrize("published_at", [None, 1.7e9])
+def test_only_what_was_published_before_can_be_confirmed(
+    full: FakeSite, published_at: float | None
+) -> None:
+    policy = evolve(POLICY, published_at=published_at)
+    full.manager.answers["portal_policies"] = PolicyRows(policies=(policy,))
+    reply = full.ask("/policies", key=full.signed_in(Role.ADMIN))
+    assert reply.status == 200
+    assert ("/policies/default/confirm" in reply.text) is bool(published_at)
 
 
 def test_a_policy_keeps_what_its_form_does_not_show(full: FakeSite) -> None:
