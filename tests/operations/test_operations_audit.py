@@ -5,6 +5,7 @@ What the audit keeps of a call: bounded, masked, in one line.
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,3 +97,23 @@ def test_containers_and_the_line_are_bounded_too() -> None:
         arguments=kept,
     )
     assert len(entry.line()) < 5000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"https://user:{SECRET[:7]}@host/x",
+        f"HTTPS://h/x?key={SECRET[:7]}",
+        f"see https://u:{SECRET[:7]}@h/x?k={SECRET[:7]} and http://h?{SECRET[:7]}",
+        f"tls://u:{SECRET[:7]}@siem.example:6514",
+    ],
+)
+def test_a_url_is_kept_without_its_account_and_its_query(text: str) -> None:
+    assert SECRET[:7] in text
+    assert SECRET[:7] not in masked(text)
+    assert masked("tls://siem.example:6514?framing=octets").endswith("?framing=octets")
+    assert masked("why? because a@b") == "why? because a@b"
+
+
+def test_a_long_text_of_urls_is_read_up_to_a_bound() -> None:
+    assert len(masked("https://" * 200_000)) <= 300

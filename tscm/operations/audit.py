@@ -5,6 +5,7 @@ Pure.  Secrets never come this far in the clear: settings are masked by `tscm.de
 is still sealed or typed is masked here by its name.
 """
 
+import re
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
@@ -16,7 +17,10 @@ from tscm.model import Json
 from tscm.settings.modules import secret_names
 from tscm.store.audit_entry import AuditEntry
 
+_ACCOUNT = re.compile(r"://\S*@")
+_QUERY = re.compile(r"(https?://[^\s?]*)\?\S*", re.IGNORECASE)
 _VALUE_KEPT = 300
+_VALUE_READ = 4 * _VALUE_KEPT
 _VALUES_KEPT = 256
 """Of a container; `add` and `configure` have some hundred settings."""
 _LEFT_OUT = ("name",)
@@ -56,13 +60,12 @@ def masked(value: Any, name: str = "") -> Any:
     if isinstance(value, list | tuple):
         return [masked(one, name) for one in value[:_VALUES_KEPT]]
     if isinstance(value, str):
-        return _without_query(value)[:_VALUE_KEPT]
+        return _without_keys(value)[:_VALUE_KEPT]
     if value is None or isinstance(value, bool | int | float):
         return value
     return str(value)[:_VALUE_KEPT]
 
 
-def _without_query(text: str) -> str:
-    """A URL without its query: a key may stand there."""
-    place, mark, _ = text.partition("?")
-    return f"{place}?…" if mark and place.startswith(("https://", "http://")) else text
+def _without_keys(text: str) -> str:
+    """A text whose URLs have neither an account nor a query: keys stand there, also where a URL is refused for it."""
+    return _QUERY.sub(r"\1?…", _ACCOUNT.sub("://…@", text[:_VALUE_READ]))
