@@ -136,7 +136,9 @@ def test_a_repeated_batch_is_known_after_a_restart_even_a_killed_one(tmp_path: P
     entry = add_entry(portal, nickname="edge", address="192.0.2.1")
     process, told = start(tmp_path, "--logs", "127.0.0.1:0")
     first = LogPeer(tmp_path, portal, f"https://{told['logs'][0]}", told["certificate"], entry)
-    assert first.post(batch="b1").status_code == 201
+    while (answer := first.post(batch="b1")).status_code == 503:  # it counts what it keeps first
+        time.sleep(0.1)
+    assert answer.status_code == 201
     process.kill()
     process.wait()
     (portal / "uploads" / entry.device_id / ".new-half").write_bytes(b"half")

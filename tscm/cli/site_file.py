@@ -226,7 +226,9 @@ def _document(content: bytes) -> dict[Any, Any]:
     except RecursionError:
         raise SiteFaulty(("the file is nested too deeply",)) from None
     except (ValueError, LookupError, TypeError, AttributeError):  # of a tag such as `!!int abc`
-        raise SiteFaulty(("a value does not fit its tag (`!!…`); leave the tag out",)) from None
+        raise SiteFaulty(
+            ("a value does not fit its tag, such as !!int; leave the tag out",)
+        ) from None
     if not isinstance(found, dict):
         raise SiteFaulty((f"the file has no table of {', '.join(_KINDS)}",))
     return found
