@@ -154,10 +154,13 @@ def send_mail(settings: MailSettings, layout: Layout, mail: Mail) -> str:
             f"mail server {where} answered {error.smtp_code} {answer_text(error.smtp_error)}"
         ) from None
     except smtplib.SMTPException as error:
-        over = "it did not finish in time" if cut.over else answer_text(error)
+        # smtplib tells of its own limit as of a connection that was closed
+        late = cut.over or isinstance(error.__context__, TimeoutError)
+        over = "it did not finish in time" if late else answer_text(error)
         raise ChannelFault(f"mail server {where}: {over}", "check server and security") from None
     except (OSError, UnicodeError, ValueError) as error:
-        over = "it did not answer in time" if cut.over else answer_text(error)
+        late = cut.over or isinstance(error, TimeoutError)
+        over = "it did not answer in time" if late else answer_text(error)
         raise ChannelFault(
             f"mail server {where}, port {port}: {over}", "check server and security"
         ) from None
