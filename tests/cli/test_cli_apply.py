@@ -12,8 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tscm.cli.apply import _Carrying
 from tscm.cli.main import run
 from tscm.cli.site_file import SiteFaulty, read_site
+from tscm.cli.site_plan import Step
+from tscm.errors import NoSuchDevice
 from tscm.services.entries import entries
 from tscm.settings.layout import Layout
 
@@ -226,3 +229,26 @@ def test_the_query_of_a_url_is_not_told_and_not_forgotten(
     # A target that is stored, and not in the file, can be part of a policy of the file.
     policy = "policies: {one: {block: [target:fed]}}"
     assert apply(node, policy, "--plan", "--detailed_exitcode") == 2
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_a_key_that_was_made_is_told_though_a_later_step_fails(
+    node: Path,
+    words: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    carry_out = _Carrying.carry_out
+
+    def fails_at_the_second(self: _Carrying, step: Step) -> dict[str, str]:
+        if step.name == "edge-2":
+            raise NoSuchDevice("edge-2")
+        return carry_out(self, step)
+
+    monkeypatch.setattr(_Carrying, "carry_out", fails_at_the_second)
+    capsys.readouterr()
+    both = "entries:\n  edge-1: {address: 192.0.2.10}\n  edge-2: {address: 192.0.2.11}\n"
+    assert apply(node, both, *words) != 0
+    told = "".join(capsys.readouterr())
+    (entry,) = entries(Layout(node / "node").portal)
+    assert any(entry.key_fits(key) for key in re.findall("[0-9a-f]{64}", told))

@@ -4,6 +4,7 @@
 
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,18 +92,26 @@ def command(
             try:
                 keys |= done.carry_out(step)
             except Exception:
+                if keys:  # they are told once, and those entries stand
+                    _tell(found[:number], keys, json_output=json_output)
                 say.warn(
                     f"{many(number, 'step', 'steps')} of {len(found)} done; repeat the command"
                 )
                 raise
-    if json_output:
-        say.as_json({"steps": [attrs.asdict(one) for one in found], "device_keys": keys})
-    else:
+    if not json_output:
         told = f"{many(len(found), 'step', 'steps')}" if found else "no changes"
         say.info(f"plan: {told}" if only_plan else f"applied: {told}")
-        for name, key in keys.items():
-            say.info(f"device key of {name}, not shown again: {key}")
+    _tell(found, keys, json_output=json_output)
     return CHANGES if only_plan and detailed_exitcode and found else 0
+
+
+def _tell(taken: Sequence[Step], keys: Mapping[str, str], *, json_output: bool) -> None:
+    """The steps as JSON, or the device keys alone: the plan was told before."""
+    if json_output:
+        say.as_json({"steps": [attrs.asdict(one) for one in taken], "device_keys": dict(keys)})
+        return
+    for name, key in keys.items():
+        say.info(f"device key of {name}, not shown again: {key}")
 
 
 def _content(file: str) -> bytes:
