@@ -4,8 +4,10 @@ How the forwarding to one target stands, as a value.
 
 from enum import StrEnum
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
+from tscm.consumers.trouble import Trouble
+from tscm.model import LogReader
 from tscm.wire.keys import as_key
 
 
@@ -56,3 +58,18 @@ class ForwardFigures:
     last_error_at: float | None = None
     reader: str = ""
     """The name of its reader of the log."""
+
+
+def with_reader(figures: ForwardFigures, reader: LogReader, trouble: Trouble) -> ForwardFigures:
+    """*figures* with what its reader of the log and its failures tell, alike for all targets."""
+    return evolve(
+        figures,
+        backlog_bytes=max(0, reader.end - reader.position.offset),
+        backlog_lines=reader.waiting_lines(),
+        expired=reader.position.expired,
+        failures=trouble.failures,
+        failing_since=trouble.since,
+        last_error=trouble.last_error,
+        last_error_at=trouble.last_error_at,
+        reader=reader.name,
+    )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, ClassVar
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -20,21 +20,20 @@ from tscm.consumers.loop import Backoff, ReaderLoop
 from tscm.forward.content import shape_of
 from tscm.forward.datagram import DatagramLink
 from tscm.forward.feed import Feed
-from tscm.forward.figures import ForwardFigures, ForwardState
+from tscm.forward.figures import ForwardFigures, ForwardState, with_reader
 from tscm.forward.link import Address, Chunk, Disconnected, Link, Reactor
 from tscm.forward.resolve import Resolver, Whereabouts
+from tscm.forward.sentences import forwarding
 from tscm.forward.stream import StreamLink
 from tscm.forward.target import Target
 from tscm.forward.tls import TlsLink, TlsUnusable, tls_context
 from tscm.model import LogReader
-from tscm.plural import many
 
 _LINGER_SECONDS = 0.02  # lines that come one by one go out together
 _SETTLE_SECONDS = 0.1  # how often it is asked what has left, at first
 _SETTLE_MOST = 2.0  # and while nothing moves
 _STOP_SECONDS = 2.0  # how long a stop waits for what is on its way
 _PROVEN_SECONDS = 30.0  # a connection that lived so long starts the back-off afresh
-_STALLED_SECONDS = 10.0
 
 
 def _nobodys(_address: str, _port: int, _protocol: str) -> None:
@@ -431,73 +430,29 @@ class ForwardService(Service):
     def figures(self) -> ForwardFigures:
         """Where the target stands."""
         now, feed, trouble = self._reactor.seconds(), self._feed, self._reading.trouble
-        current = trouble.over() if self._state is ForwardState.CONNECTED else trouble
-        return ForwardFigures(
+        error = self._whereabouts.error
+        figures = ForwardFigures(
             target=str(self.target),
             mode=self.target.mode,
             framing=None if self.target.protocol == "UDP" else self.target.framing,
             state=self._state,
-            sentence=self._sentence(now),
             address=None if self._address is None else str(self._address[1][0]),
-            name_fault=self._name_fault,
+            name_fault=None if error is None else error.strerror or str(error),
             connected_at=self._connected_at,
             connections=self._connections,
-            backlog_bytes=feed.backlog_bytes,
-            backlog_lines=self._reader.waiting_lines(),
             lines_per_second=round(feed.rate.per_second(feed.sent, now), 1),
             sent=feed.sent,
             repeated=feed.repeated,
             altered=feed.altered,
             cut=feed.cut,
             dropped=self._dropped,
-            expired=self._reader.position.expired,
-            failures=current.failures,
-            failing_since=current.since,
-            last_error=current.last_error,
-            last_error_at=current.last_error_at,
-            reader=self._reader.name,
         )
+        current = trouble.over() if self._state is ForwardState.CONNECTED else trouble
+        figures = with_reader(figures, self._reader, current)
+        stalled = 0.0 if feed.idle else now - self._moved_at
+        return evolve(figures, sentence=forwarding(figures, trouble, now, stalled))
 
     @property
     def stamp(self) -> tuple[object, ...]:
         """Equal to an earlier one as long as failures and last error of `figures` stay."""
         return self._reading.trouble, self._state is ForwardState.CONNECTED
-
-    @property
-    def _name_fault(self) -> str | None:
-        """Why the target's name could not be looked up last; its last address is used then."""
-        error = self._whereabouts.error
-        return None if error is None else error.strerror or str(error)
-
-    def _sentence(self, now: float) -> str:
-        said = self._standing(now)
-        if self._name_fault is None or self._address is None or self._state is ForwardState.OFF:
-            return said
-        return (
-            f"{said}; its name does not resolve ({self._name_fault}), so its last address "
-            f"{self._address[1][0]} remains in use: check the name and this host's name "
-            "servers"
-        )
-
-    def _standing(self, now: float) -> str:
-        target = str(self.target)
-        if self._state is ForwardState.CONNECTED:
-            stalled = now - self._moved_at
-            if not self._feed.idle and stalled > _STALLED_SECONDS:
-                return (
-                    f"{target} is connected but has accepted nothing for {stalled:.0f} s; "
-                    "check whether it is overloaded or its disk is full; lines are kept "
-                    "on disk"
-                )
-            if self._feed.backlog_bytes:
-                return f"sending to {target}"
-            expired = self._reader.position.expired
-            but = f" except {many(expired, 'line', 'lines')} that expired" if expired else ""
-            return f"all lines sent to {target}{but}"
-        trouble = self._reading.trouble
-        if self._state is ForwardState.WAITING and trouble.retry_at is not None:
-            waits = "lines are kept on disk" if self._feed.backlog_bytes else "no backlog"
-            return f"{target} {trouble.sentence(waits, now)}"
-        if trouble.last_error is not None and self._state is not ForwardState.OFF:
-            return f"retrying {target}; before that it {trouble.last_error}"
-        return f"{target}: {self._state}"

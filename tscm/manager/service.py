@@ -26,7 +26,7 @@ from tscm.base.clock import wall_seconds
 from tscm.base.schedule import PeriodicService
 from tscm.base.threads import Threads
 from tscm.devices.claims import claimed_by_another
-from tscm.errors import ManagerRunning, PoliciesHeld, TscmError
+from tscm.errors import PoliciesHeld
 from tscm.events.process import WorkerProcess
 from tscm.events.recent import recent_hits
 from tscm.events.service import EventService
@@ -50,6 +50,7 @@ from tscm.manager.node import Manager, Node
 from tscm.manager.portal_following import follower_of
 from tscm.manager.renaming import complete_renaming
 from tscm.manager.settings_watch import WATCH_SECONDS, SettingsWatch
+from tscm.manager.store_opening import REOPEN_SECONDS, StoreOpening
 from tscm.metrics.pages import WatchService
 from tscm.operations.calls import Calls
 from tscm.operations.jobs import Jobs
@@ -81,7 +82,6 @@ from tscm.update.service import UpdateService
 from tscm.update.turns import MAX_LENT, QUICK_PLACES
 from tscm.update.ways import default_gateways, resolve
 
-REOPEN_SECONDS = 5.0
 _QUICK_THREADS = 6
 
 
@@ -100,11 +100,10 @@ class NodeService(Service):
     reactor: Any
     node: NodeSettings
     lock: RootLock = field(init=False)
-    policy_lock: RootLock = field(init=False)
-    """Held with the first `tsadmin` that does something without a manager: waited for while lines come in."""
     quick: Threads = field(init=False)
     slow: Threads = field(init=False)
     store: Store = field(init=False)
+    opening: StoreOpening = field(init=False)
     spool: SpoolService = field(init=False)
     senders: SenderTable = field(init=False)
     intake: IntakeService = field(init=False)
@@ -142,8 +141,6 @@ class NodeService(Service):
     lags: ReaderLags = field(init=False)
     _lag_looks: PeriodicService = field(init=False)
     _audit_expiry: PeriodicService = field(init=False)
-    _reopening: PeriodicService = field(init=False)
-    """Runs only where the database could not be used at the start."""
     _endings: Endings = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -151,12 +148,12 @@ class NodeService(Service):
         self._endings = Endings(reactor)
         self.in_force = DevicesInForce(self, lambda: self.files, self._endings)
         self.lock = RootLock(self.layout.lock, "the manager")
-        self.policy_lock = RootLock(self.layout.policy_lock, "the manager")
         self.quick = Threads(reactor, _QUICK_THREADS, "tscm-quick")
         parallel = node.policy.parallel_updates + node.upload.parallel
         parallel += sum(one.parallel for one in node.sink)
         self.slow = Threads(reactor, parallel + MAX_LENT + QUICK_PLACES, "tscm-slow")
         self.store = Store(self.layout.database)
+        self.opening = StoreOpening(reactor, self.layout, self.store, self._begin_with_store)
         self.spool = SpoolService(self.layout.logs, node.spool, reactor, self.quick)
         self.spool.on_opened = self._log_opened
         self.senders = SenderTable()
@@ -264,13 +261,12 @@ class NodeService(Service):
         )
         self.files = SettingsWatch(self, reactor)
         every = partial(PeriodicService, reactor)
-        sample, again = self.lags.sample, self._open_store_again
+        sample = self.lags.sample
         self._watch = every(WATCH_SECONDS, self.files.poll, "settings watch", WATCH_SECONDS)
         self._lag_looks = every(LOOK_SECONDS, sample, "check of log ends", LOOK_SECONDS)
         self._audit_expiry = every(
             EXPIRY_SECONDS, self.audit.expire, "expiry of the audit", REOPEN_SECONDS
         )
-        self._reopening = every(REOPEN_SECONDS, again, "database check", REOPEN_SECONDS)
 
     @classmethod
     def from_files(cls, layout: Layout, reactor: Any) -> Self:
@@ -282,7 +278,7 @@ class NodeService(Service):
         writing = DeferredLock()
 
         def write(call: Callable[..., Any], *args: Any) -> Deferred[Any]:
-            self.hold_policies()
+            self.opening.hold()
             # In a thread, for the disk may be slow and all devices are compared.
             return writing.run(self.quick.run, call, *args)
 
@@ -296,7 +292,7 @@ class NodeService(Service):
             apply=lambda _, settings: self.in_force.start(settings),
             note_serial=self.updates.note_serial,
             retire=lambda name, _: self.in_force.stop(name),
-            hold=self.hold_policies,
+            hold=self.opening.hold,
             jobs=Jobs(self.reactor),
             store=self.store,
             updates=self.updates,
@@ -364,7 +360,7 @@ class NodeService(Service):
         with chown_to_owner(self.layout):
             self.lock.acquire()
             with suppress(PoliciesHeld):  # looked at again, and told, when the database is opened
-                self.hold_policies()
+                self.opening.hold()
         self.intake.privilegedStartService()
         with chown_to_owner(self.layout):
             self.control.privilegedStartService()
@@ -399,8 +395,7 @@ class NodeService(Service):
         self.spool.share_files(allowed_files(), self.node.intake.max_connections)
         self.spool.startService()
         self.audit_forward.startService()
-        if not self._open_store():
-            self._reopening.startService()
+        self.opening.startService()
         self.publisher.startService()
         for one in self.portal:
             one.startService()
@@ -440,44 +435,10 @@ class NodeService(Service):
         self.files.look_at_all()
         self._watch.run_soon()
 
-    def _open_store(self) -> bool:
-        """
-        What needs the database begins once it can be used; collecting goes on without it.
-        """
-        before = self.store.fault
-        try:
-            self.hold_policies()
-            self.store.open()
-        except TscmError as error:
-            self.store.fault = error
-            if str(error) != str(before):
-                self._log.error(
-                    "{error}; until then lines are collected, forwarded and uploaded, and no policy "
-                    "is updated",
-                    error=str(error),
-                )
-            return False
+    def _begin_with_store(self) -> None:
         self.audit_forward.begin()
         self.updates.startService()
         self.events.startService()
-        return True
-
-    async def _open_store_again(self) -> None:
-        if self.store.fault is not None and self._open_store():
-            self._log.info("the database is usable again; policy updates resume")
-
-    def hold_policies(self) -> None:
-        """
-        Settings, database and pushes are the manager's from now on.  Raises `PoliciesHeld`.
-        """
-        if self.policy_lock.held:
-            return
-        try:
-            self.policy_lock.acquire()
-        except ManagerRunning as error:
-            raise PoliciesHeld(error.holder) from None
-        except PermissionError:  # made by root, who gives it away in a moment
-            raise PoliciesHeld("a process of root's") from None
 
     def stopService(self) -> Deferred[None]:
         """Fires when nothing of ours is running; each room has a limited time."""
@@ -495,7 +456,7 @@ class NodeService(Service):
         await self._endings.end("systemd notification", self.systemd.say_stopping)
         steps: list[tuple[str, Callable[[], Any]]] = [
             ("settings watch", self._watch.stopService),
-            ("database check", self._reopening.stopService),
+            ("database check", self.opening.stopService),
             ("expiry of the audit", self._audit_expiry.stopService),
             ("scheduled backup", self.backups.stopService),
             ("scheduled reports", self.reports.stopService),
@@ -525,6 +486,5 @@ class NodeService(Service):
         await self._endings.end("quick threads", self.quick.stopService)
         await self._endings.end("watchdog", self.systemd.stopService)
         self.files.stop()
-        self.store.close()
-        self.policy_lock.release()
+        self.opening.release()
         self.lock.release()

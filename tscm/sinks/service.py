@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar, Protocol
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.logger import Logger
@@ -19,7 +19,8 @@ from tscm.base.deadline import Scope
 from tscm.base.threads import Threads
 from tscm.consumers.lag import Rate
 from tscm.consumers.loop import Backoff, ReaderLoop
-from tscm.forward.figures import ForwardFigures, ForwardState
+from tscm.forward.figures import ForwardFigures, ForwardState, with_reader
+from tscm.forward.sentences import sinking
 from tscm.model import Block, LogReader
 from tscm.plural import many
 from tscm.settings.sinks import SinkSettings
@@ -343,26 +344,19 @@ class SinkService(Service):
         """Where the sink stands."""
         now, trouble = self._reactor.seconds(), self._reading.trouble
         sink = self._outlet.settings
-        return ForwardFigures(
+        figures = ForwardFigures(
             target=str(sink),
             mode=sink.type,
             state=self._state,
-            sentence=self._sentence(now),
             connected_at=self._acknowledged_at,
-            backlog_bytes=self._backlog,
-            backlog_lines=self._reader.waiting_lines(),
             lines_per_second=round(self._rate.per_second(self._sent, now), 1),
             sent=self._sent,
             repeated=self._repeated,
             altered=self._altered,
             rejected=self._rejected,
-            expired=self._reader.position.expired,
-            failures=trouble.failures,
-            failing_since=trouble.since,
-            last_error=trouble.last_error,
-            last_error_at=trouble.last_error_at,
-            reader=self._reader.name,
         )
+        figures = with_reader(figures, self._reader, trouble)
+        return evolve(figures, sentence=sinking(figures, trouble, now))
 
     @property
     def stamp(self) -> tuple[object, ...]:
@@ -372,29 +366,6 @@ class SinkService(Service):
     @property
     def _backlog(self) -> int:
         return max(0, self._reader.end - self._reader.position.offset)
-
-    def _sentence(self, now: float) -> str:
-        name, trouble = str(self._outlet.settings), self._reading.trouble
-        if self._state is ForwardState.WAITING and trouble.retry_at is not None:
-            waits = "lines are kept on disk" if self._backlog else "no backlog"
-            return f"{name} {trouble.sentence(waits, now)}"
-        if self._state is ForwardState.OFF:
-            return f"{name}: off"
-        if trouble.failures:
-            return f"retrying {name}; before that it {trouble.last_error}"
-        if self._backlog:
-            return f"sending to {name}"
-        if self._acknowledged_at is None:
-            return f"{name}: nothing sent yet since the manager started"
-        return f"all lines sent to {name}{self._exceptions()}"
-
-    def _exceptions(self) -> str:
-        found = []
-        if expired := self._reader.position.expired:
-            found.append(f"{many(expired, 'line', 'lines')} that expired")
-        if self._rejected:
-            found.append(f"{many(self._rejected, 'line', 'lines')} that it rejected")
-        return f" except {' and '.join(found)}" if found else ""
 
 
 def bytes_of_lines(data: bytes, lines: int) -> int:
