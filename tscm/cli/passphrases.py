@@ -9,7 +9,8 @@ from tscm.backup.passphrase import LEAST_CHARACTERS
 from tscm.base.secrets import Secret
 from tscm.cli import say
 from tscm.cli.passwords import first_line
-from tscm.cli.prompts import InputEnded, hidden_line
+from tscm.cli.prompts import InputEnded
+from tscm.cli.typed import typed_line
 from tscm.errors import Fault, SettingsFaulty
 from tscm.settings.owner import as_caller
 
@@ -42,7 +43,7 @@ def present_passphrase(file: str | None) -> Secret:
 
 def _typed(prompt: str, kept: str) -> str:
     try:
-        return hidden_line(prompt)
+        return typed_line(prompt, hidden=True)
     except EOFError:
         say.plain("")
         raise InputEnded(prompt.strip(" :"), kept, _OPTION) from None

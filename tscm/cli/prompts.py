@@ -12,6 +12,7 @@ from attrs import define, evolve
 from tscm.base.secrets import MASK
 from tscm.cli import say
 from tscm.cli.questions import DEVICE_KEY, NAME, applies, default_of, disagrees
+from tscm.cli.typed import typed_line, wait_for_input
 from tscm.errors import TscmError
 from tscm.kinds.question import Question
 
@@ -136,6 +137,8 @@ def confirmed(question: str, *, default: bool = False, kept: str | None = None) 
     """
     sys.stderr.write(question)
     sys.stderr.flush()
+    if sys.stdin.isatty():
+        wait_for_input()
     answer = sys.stdin.readline()
     if not answer:
         if kept is not None:
@@ -199,28 +202,10 @@ def _line(prompt: str, question: Question) -> str:
     for line in before:
         say.plain(line)
     try:
-        return hidden_line(last) if question.hidden else input(last)
+        return typed_line(last, hidden=question.hidden)
     except EOFError:
         say.plain("")
         raise InputEnded(question.words.split("\n")[0].strip(" :")) from None
     except UnicodeDecodeError:
         say.error("the input is not valid UTF-8")
         return ""
-
-
-def hidden_line(prompt: str) -> str:
-    """
-    A line that is not shown while it is typed; from a pipe it is simply read.
-
-    Raises `EOFError` at the end of the input.
-    """
-    if sys.stdin.isatty():
-        import getpass
-
-        return getpass.getpass(prompt)
-    sys.stdout.write(prompt)
-    sys.stdout.flush()
-    line = sys.stdin.readline()
-    if not line:
-        raise EOFError
-    return line.rstrip("\r\n")
