@@ -17,7 +17,7 @@ from tscm.cli.main import run
 from tscm.cli.site_file import SiteFaulty, read_site
 from tscm.cli.site_plan import Step
 from tscm.errors import NoSuchDevice
-from tscm.services.entries import entries
+from tscm.services.entries import change_entry, entries
 from tscm.settings.layout import Layout
 
 NOW = 1_780_000_000.0
@@ -65,6 +65,9 @@ BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nlists: {}\n"
         ("targets: {a: {on: yes}}", "on and accept_terms are true or false"),
         ("policies: {a: {block: list:x, wrong: 1}}", "wrong"),
         ("entries: {a: {adress: 192.0.2.1}}", "'adress' is unknown"),
+        ("entries: {a: {settings: [x]}}", "settings are a table"),
+        ("entries: {a: {settings: {1: x}}}", "settings are a table"),
+        ("entries: {a: {settings: {x: {y: z}}}}", "settings are a table"),
         ("\0", "cannot be read"),
         ("lists: !!int abc", "does not fit its tag"),
         ("lists: !!timestamp 2026-99-99", "does not fit its tag"),
@@ -187,6 +190,9 @@ def test_a_change_of_the_file_is_the_change_of_the_site(
         ("list:own-block]", "list:absent]", "there is no list 'absent'"),
         ("address: 192.0.2.10", "address: nonsense", "nonsense"),
         ("address: 192.0.2.10, ", "", "exactly one of address and domain"),
+        ("note: rack 4", "policy: absent", "there is no policy 'absent'"),
+        ("note: rack 4", "settings: {type: asarest, password: x}", "at the manager"),
+        ("note: rack 4", "settings: {type: nonsense}", "nonsense"),
         ("lists: [trouble]", "lists: [absent]", "there is no list 'absent'"),
         ("  own: {", "  absent: {on: true}\n  own: {", "no target 'absent'"),
     ],
@@ -208,6 +214,68 @@ def test_a_list_that_would_be_emptied_needs_a_word(
     assert apply(node, emptied) != 0
     assert "repeat the command" in "".join(capsys.readouterr())
     assert apply(node, emptied, "--accept_shrink") == 0
+
+
+FOLLOWED = """
+policies:
+  default: {title: Default, block: [list:own-block], allow: [list:own-allow]}
+entries:
+  east:
+    address: 192.0.2.10
+    policy: default
+    integration: auto
+    manufacturer: Cisco
+    model: ASA 5516-X
+    location: hall 2
+    settings: {type: asarest, device: 192.0.2.20, username: admin, max_policy_size: 5000}
+"""
+
+
+def _row(node: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    capsys.readouterr()
+    assert run(["--root", str(node / "node"), "portal", "show", "east", "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_an_entry_that_a_manager_follows_is_all_in_the_file(
+    node: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert apply(node, FOLLOWED) == 0
+    row = _row(node, capsys)
+    assert (row["policy"], row["block_list"]) == ("default", "block.default.tscm.internal")
+    assert (row["manufacturer"], row["model"], row["location"]) == ("Cisco", "ASA 5516-X", "hall 2")
+    assert (row["integration"], row["settings_fault"]) == ("auto", "")
+    assert row["settings"]["max_policy_size"] == 5000
+    assert apply(node, FOLLOWED, "--plan", "--detailed_exitcode") == 0
+    other = FOLLOWED.replace("max_policy_size: 5000", "prefix: Other, max_policy_size: null")
+    capsys.readouterr()
+    assert apply(node, other) == 0
+    told = capsys.readouterr().out
+    assert "- entry east: settings.max_policy_size = 5000" in told
+    assert "+ entry east: settings.prefix = Other" in told
+    assert "username" not in told
+    settings = _row(node, capsys)["settings"]
+    assert (settings["prefix"], settings["username"]) == ("Other", "admin")
+    assert "max_policy_size" not in settings
+    assert apply(node, other, "--plan", "--detailed_exitcode") == 0
+
+
+def test_a_change_that_comes_between_plan_and_apply_is_not_undone(
+    node: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert apply(node, FOLLOWED) == 0
+    carry_out = _Carrying.carry_out
+
+    def after_another(self: _Carrying, step: Step) -> dict[str, str]:
+        root = Layout(node / "node").portal
+        change_entry(root, "east", {"location": "hall 9"})
+        return carry_out(self, step)
+
+    monkeypatch.setattr(_Carrying, "carry_out", after_another)
+    assert apply(node, FOLLOWED.replace("ASA 5516-X", "ASA 5525-X")) == 1
+    assert "changed by another user" in " ".join(capsys.readouterr().err.split())
+    row = _row(node, capsys)
+    assert (row["model"], row["location"]) == ("ASA 5516-X", "hall 9")
 
 
 FED = """

@@ -112,26 +112,28 @@ def test_an_older_document_is_passed_over() -> None:
         news = News(
             device_id="tdid_1", state=State.PAIRED, version=version, document=document(version)
         )
-        steps = taken(BOND, Heard(), news, 100.0)
+        steps = taken(BOND, Heard(), news, now=100.0, at=100.0)
         assert steps.bond == BOND
         assert ("set back" in steps.heard.fault) == (version < 5)
-    steps = taken(BOND, Heard(), evolve(news, version=6, document=document(6)), 100.0)
+    steps = taken(BOND, Heard(), evolve(news, version=6, document=document(6)), now=100.0, at=100.0)
     assert (steps.bond.received, steps.bond.applied, steps.heard.retry_at) == (6, 5, 100.0)
 
 
 def test_what_a_portal_does_not_know_changes_nothing() -> None:
     for news in (None, News(device_id="tdid_1", state=State.UNKNOWN)):
-        steps = taken(BOND, Heard(), news, 100.0)
+        steps = taken(BOND, Heard(), news, now=100.0, at=100.0)
         assert (steps.bond, steps.ended) == (BOND, False)
         assert steps.heard.unknown_until > 100.0
-    assert taken(BOND, Heard(), News(device_id="tdid_1", state=State.UNPAIRED), 100.0).ended
+    assert taken(
+        BOND, Heard(), News(device_id="tdid_1", state=State.UNPAIRED), now=100.0, at=100.0
+    ).ended
 
 
 def test_lists_with_another_mark_are_fetched() -> None:
     news = News(device_id="tdid_1", state=State.PAIRED, version=5, lists={"b": "2", "a": "1"})
-    steps = taken(BOND, Heard(lists={"b": "1", "a": "1"}), news, 1.0)
+    steps = taken(BOND, Heard(lists={"b": "1", "a": "1"}), news, now=1.0, at=1.0)
     assert steps.changed == ("b",)
-    assert not taken(BOND, steps.heard, news, 2.0).changed
+    assert not taken(BOND, steps.heard, news, now=2.0, at=2.0).changed
 
 
 def test_what_cannot_be_applied_is_tried_later_and_later() -> None:

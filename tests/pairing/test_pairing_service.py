@@ -2,6 +2,7 @@
 The portal's listener over TLS on loopback: who pairs, who is refused, and what is told to those who wait.
 """
 
+import json
 from collections.abc import AsyncIterator
 from errno import ENOSPC
 from pathlib import Path
@@ -284,6 +285,68 @@ def test_an_entry_is_not_half_deleted_on_a_full_disk(
     assert read_entry(folder, "east").device_id == device_id
     assert tsadmin("remove", "east", "--yes") == 0
     assert read_pairing(folder, device_id).revoked
+
+
+def test_the_second_of_two_who_looked_at_an_entry_is_told_of_the_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def tsadmin(*words: str) -> int:
+        return run(["--root", str(tmp_path), "portal", *words])
+
+    def revision() -> str:
+        capsys.readouterr()
+        assert tsadmin("show", "east", "--json") == 0
+        found: str = json.loads(capsys.readouterr().out)["revision"]
+        return found
+
+    folder = Layout(tmp_path).portal
+    settings = [word for name, value in SET.items() for word in ("--set", f"{name}={value}")]
+    assert (
+        tsadmin("add", "east", "--address", "192.0.2.10", "--integration", "auto", *settings) == 0
+    )
+    both = revision()
+    assert tsadmin("rotate", "east", "--yes") == 0  # nothing that an operator has set
+    assert tsadmin("change", "east", "--location", "hall 2", "--revision", both) == 0
+    assert tsadmin("change", "east", "--note", "mine", "--set", "prefix=X", "--revision", both) == 1
+    assert f"changed by another user and has revision {revision()} now" in _told(
+        capsys, lambda: tsadmin("change", "east", "--note", "mine", "--revision", both)
+    )
+    entry = read_entry(folder, "east")
+    assert (entry.location, entry.note) == ("hall 2", "")
+    # Settings count as fields do.
+    both = revision()
+    assert tsadmin("change", "east", "--set", "prefix=One", "--revision", both) == 0
+    assert tsadmin("change", "east", "--location", "hall 3", "--revision", both) == 1
+    assert read_entry(folder, "east").location == "hall 2"
+    assert read_pairing(folder, entry.device_id).settings["prefix"] == "One"
+
+
+def _told(capsys: pytest.CaptureFixture[str], act: Any) -> str:
+    capsys.readouterr()
+    act()
+    return " ".join(capsys.readouterr().err.split())
+
+
+def test_an_entry_is_not_half_changed_on_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tsadmin(*words: str) -> int:
+        return run(["--root", str(tmp_path), "portal", *words])
+
+    def full(*_: Any) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    folder = Layout(tmp_path).portal
+    settings = [word for name, value in SET.items() for word in ("--set", f"{name}={value}")]
+    with monkeypatch.context() as disk:
+        disk.setattr(book, "write_private", full)
+        assert tsadmin("add", "east", "--address", "192.0.2.10", *settings) != 0
+    assert tsadmin("add", "east", "--address", "192.0.2.10", *settings) == 0
+    before = read_entry(folder, "east")
+    with monkeypatch.context() as disk:
+        disk.setattr(book, "write_private", full)
+        assert tsadmin("change", "east", "--note", "half", "--set", "prefix=Half") != 0
+    assert read_entry(folder, "east") == before
 
 
 def test_a_code_is_not_handed_out_where_nobody_listens(

@@ -3,6 +3,8 @@ Device entries: files that an operator may edit, and what they register.
 """
 
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -11,13 +13,17 @@ from tscm.services.entries import (
     EntryExists,
     EntryUnknown,
     add_entry,
+    change_entry,
     entries,
     entries_folder,
     list_file,
     read_entries,
+    read_entry,
     remove_entry,
+    rotate_key,
 )
 from tscm.services.registry import plain_address
+from tscm.settings.files import write_private
 
 
 def test_an_entry_comes_back_from_its_file_without_the_key(tmp_path: Path) -> None:
@@ -33,6 +39,63 @@ def test_an_entry_comes_back_from_its_file_without_the_key(tmp_path: Path) -> No
     assert made.device_key.reveal() not in text
     assert (entries_folder(tmp_path) / "edge.toml").stat().st_mode & 0o777 == 0o600
     assert "device_key" not in str(found.as_json())
+
+
+def test_of_two_changes_at_once_neither_undoes_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = add_entry(tmp_path, nickname="edge", address="192.0.2.10")
+    begun = list[Thread]()
+    handed_out: list[Any] = []
+
+    def late(*args: Any) -> None:
+        if not begun:  # the first has read the entry, and not written it yet
+            for act in (
+                lambda: change_entry(tmp_path, "edge", {"note": "second"}),
+                lambda: handed_out.append(rotate_key(tmp_path, "edge")),
+            ):
+                begun.append(Thread(target=act))
+            for one in begun:
+                one.start()
+            for one in begun:
+                one.join(0.3)  # they wait for the first, or have written by then
+        write_private(*args)
+
+    monkeypatch.setattr("tscm.services.entries.write_private", late)
+    change_entry(tmp_path, "edge", {"location": "first"})
+    for one in begun:
+        one.join()
+    found = read_entry(tmp_path, "edge")
+    assert (found.location, found.note) == ("first", "second")
+    assert found.key_fits(handed_out[0].device_key.reveal())
+    assert made.device_key
+    assert not found.key_fits(made.device_key.reveal())
+
+
+def test_of_two_entries_of_one_nickname_at_once_one_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = list[Thread]()
+    refused: list[Exception] = []
+
+    def second() -> None:
+        try:
+            add_entry(tmp_path, nickname="edge", address="192.0.2.11")
+        except EntryExists as error:
+            refused.append(error)
+
+    def late(*args: Any) -> None:
+        if not other:
+            other.append(Thread(target=second))
+            other[0].start()
+            other[0].join(0.3)
+        write_private(*args)
+
+    monkeypatch.setattr("tscm.services.entries.write_private", late)
+    add_entry(tmp_path, nickname="edge", address="192.0.2.10")
+    other[0].join()
+    assert len(refused) == 1
+    assert read_entry(tmp_path, "edge").address == "192.0.2.10"
 
 
 def test_each_entry_gets_an_id_and_a_key_of_its_own(tmp_path: Path) -> None:

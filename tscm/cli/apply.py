@@ -80,14 +80,15 @@ def command(
         raise click.UsageError("--detailed_exitcode is for --plan; give both")
     wanted = read_site(_content(file), time.time())
     backend = session.backend()
-    found = steps(wanted, _present(backend, wanted))
+    present = _present(backend, wanted)
+    found = steps(wanted, present)
     keys: dict[str, str] = {}
     if not json_output:
         for step in found:
             for sign, line in step.lines:
                 say.change(sign, f"{sign} {visible(line)}")
     if not only_plan:
-        done = _Carrying(backend, wanted, shrink=accept_shrink, reason=reason)
+        done = _Carrying(backend, wanted, present.entries, shrink=accept_shrink, reason=reason)
         for number, step in enumerate(found):
             try:
                 keys |= done.carry_out(step)
@@ -136,22 +137,42 @@ def _entry_of(row: EntryRow) -> Any:
         domain=row.domain,
         note=row.note,
         notify_port=row.notify_port,
+        manufacturer=row.manufacturer,
+        model=row.model,
+        integration=row.integration,
+        policy=row.policy,
+        location=row.location,
     )
+
+
+def _check_entry(name: str, wanted: Mapping[str, Any], row: EntryRow | None) -> None:
+    """Raise `SettingsFaulty` where fields or settings would be rejected."""
+    from tscm.pairing.book import document_of
+    from tscm.services.entries import entry_with
+
+    fields = {key: one for key, one in wanted.items() if key != "settings"}
+    entry = entry_with(name, fields, None if row is None else _entry_of(row))
+    present = {} if row is None else row.settings
+    after = {**present, **wanted.get("settings", {})}
+    after = {key: one for key, one in after.items() if one is not None}
+    if after:
+        document_of(entry, after)
 
 
 def _present(backend: Backend, wanted: SiteFile) -> Present:
     """What there is of the kinds that the file names."""
     entries: dict[str, Any] = {}
     if wanted.entries:
-        from tscm.services.entries import entry_with
-
         found = backend.call(PORTAL_ENTRIES, Nothing())
         if found.faults:
             raise SiteFaulty(found.faults)
-        known = {one.nickname: _entry_of(one) for one in found.entries}
+        known = {one.nickname: one for one in found.entries}
         for name, fields in wanted.entries.items():
-            entry_with(name, fields, known.get(name))
-        entries = {name: one.as_json() for name, one in known.items()}
+            _check_entry(name, fields, known.get(name))
+        entries = {
+            name: {**_entry_of(one).as_json(), "settings": one.settings, "revision": one.revision}
+            for name, one in known.items()
+        }
     lists = {one.name: one.side for one in backend.call(LISTS, Nothing()).lists if not one.by_hand}
     targets = backend.call(PORTAL_TARGETS, Nothing()).targets
     bundles = backend.call(PORTAL_BUNDLES, Nothing()).bundles
@@ -183,6 +204,8 @@ class _Carrying:
 
     _backend: Backend
     _wanted: SiteFile
+    _entries: Mapping[str, Mapping[str, Any]]
+    """As the plan saw them."""
     _shrink: bool = attrs.field(kw_only=True)
     _reason: str = attrs.field(kw_only=True)
 
@@ -217,8 +240,14 @@ class _Carrying:
 
     def _entry(self, step: Step) -> dict[str, str]:
         fields = dict(self._wanted.entries[step.name])
+        settings = dict(fields.pop("settings", {}))
         if step.did == "change":
-            self._backend.call(CHANGE_ENTRY, EntryChanged(item=step.name, fields=fields))
+            revision = self._entries[step.name]["revision"]  # no other user's change is undone
+            asked = EntryChanged(
+                item=step.name, fields=fields, settings=settings, revision=revision
+            )
+            self._backend.call(CHANGE_ENTRY, asked)
             return {}
-        made = self._backend.call(ADD_ENTRY, EntryAdded(item=step.name, fields=fields))
+        new = EntryAdded(item=step.name, fields=fields, settings=settings)
+        made = self._backend.call(ADD_ENTRY, new)
         return {step.name: made.device_key} if made.device_key else {}

@@ -240,6 +240,7 @@ def _entry_pairs(one: EntryRow) -> Iterator[tuple[str, Any]]:
     for name in ("policy", "block_list", "allow_list", "manufacturer", "model", "location", "note"):
         yield name.replace("_", " ").capitalize(), getattr(one, name) or "-"
     yield "Integration type", one.integration
+    yield "Revision", one.revision
     if one.integration != "auto":
         return
     yield "Pairing", one.stage
@@ -268,10 +269,9 @@ def _entry_pairs(one: EntryRow) -> Iterator[tuple[str, Any]]:
 @_fields
 @_settings
 @click.option(
-    "--version",
-    type=int,
-    metavar="NUMBER",
-    help="Version of the settings that the change is based on; if there is another one, nothing changes.",
+    "--revision",
+    metavar="WORD",
+    help="Revision that `portal show` told of the entry; if there is another one by now, nothing changes.",
 )
 @click.option(
     "--again",
@@ -286,7 +286,7 @@ def change(
     nickname: str,
     *,
     settings: tuple[str, ...],
-    version: int | None,
+    revision: str | None,
     again: bool,
     json_output: bool,
     **fields: Any,
@@ -300,7 +300,7 @@ def change(
             item=nickname,
             fields=_given(fields),
             settings=_read_settings(settings),
-            version=version,
+            revision=revision,
             again=again,
         ),
     )

@@ -23,13 +23,14 @@ from tscm.portal.items import (
     read_item,
 )
 from tscm.printable import visible
+from tscm.services.entries import CHANGEABLE
 
 SITE_BYTES = 8 << 20
 NODES_MOST = 200_000
 DEPTH_MOST = 12
 _KINDS = ("entries", "lists", "targets", "bundles", "policies")
 _LIST_FIELDS = frozenset({"side", "note", "entries", "comment"})
-_ENTRY_FIELDS = frozenset({"address", "domain", "block_list", "allow_list", "note", "notify_port"})
+_ENTRY_FIELDS = frozenset({*CHANGEABLE, "settings"})
 _SHOWN = 20
 _RESOLVERS = {
     "null": ("tag:yaml.org,2002:null", re.compile(r"(?:~|null|)\Z"), [*"~n", ""]),
@@ -140,7 +141,15 @@ class _Reader:
     _faults: list[str]
 
     def entry(self, name: str, table: Mapping[str, Any]) -> Mapping[str, Any]:
-        self._unknown(f"entry {_told(name)}", table, _ENTRY_FIELDS)
+        where = f"entry {_told(name)}"
+        self._unknown(where, table, _ENTRY_FIELDS)
+        settings = table.get("settings", {})
+        if not isinstance(settings, dict) or not all(
+            isinstance(key, str) and _is_setting(one) for key, one in settings.items()
+        ):
+            self._faults.append(
+                f"{where}: settings are a table of texts, numbers, true, false or lists of texts"
+            )
         return dict(table)
 
     def a_list(self, name: str, table: Mapping[str, Any]) -> WantedList:
@@ -198,6 +207,11 @@ class _Reader:
             for key in table
             if key not in known
         ]
+
+
+def _is_setting(value: Any) -> bool:
+    several = value if isinstance(value, list) else [value]
+    return all(one is None or isinstance(one, str | bool | int) for one in several)
 
 
 def _told(value: Any) -> str:

@@ -22,6 +22,7 @@ from tscm.portal.items import (
     without_queries,
 )
 from tscm.portal.resolving import Site, check_policy, check_target
+from tscm.printable import visible
 
 
 @frozen(kw_only=True)
@@ -105,9 +106,18 @@ def _steps(wanted: SiteFile, present: Present) -> Iterator[Step]:
     ):
         for name, content in documents.items():
             before = known.get(name)
-            if kind == "entry" and before is not None:
-                before = {key: before.get(key) for key in content}
-            yield from _document(kind, name, content, before)
+            after = content
+            if kind == "entry":
+                after = _flat(content)
+                known_so_far = None if before is None else _flat(before)
+                before = known_so_far and {key: known_so_far.get(key) for key in after}
+            yield from _document(kind, name, after, before)
+
+
+def _flat(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Fields of an entry, and the settings for its manager, side by side."""
+    plain = {key: one for key, one in entry.items() if key != "settings"}
+    return {**plain, **{f"settings.{key}": one for key, one in entry.get("settings", {}).items()}}
 
 
 def _told_of(target: Mapping[str, Any], queries: str) -> Mapping[str, Any]:
@@ -155,6 +165,10 @@ def _faults(wanted: SiteFile, present: Present) -> Iterator[str]:
     )
     for name in targets:
         yield from _told(check_target, name, site.targets[name], site)
+    for name, entry in wanted.entries.items():
+        policy = entry.get("policy")
+        if policy is not None and policy not in site.policies:
+            yield f"entry {name!r}: there is no policy {visible(str(policy)[:60])!r}"
     for name in wanted.policies:
         yield from _told(check_policy, name, site.policies[name], site)
 

@@ -42,6 +42,8 @@ class EntryRow:
     ended_at: float | None = None
     ended_by: str = ""
     version: int = 0
+    revision: str = ""
+    """Of all that operators set: given back with a change, it keeps that from undoing another one."""
     settings: Json = field(factory=dict)
     settings_fault: str = ""
     """Why the settings cannot be followed as they are."""

@@ -36,13 +36,13 @@ class EntryChanged:
     """
     Fields and settings of an entry that are to be changed; the others stay.  None clears one.
 
-    With *version* only while its settings are that one.
+    With *revision*, as a look at the entry told it, only while no other user has changed the entry.
     """
 
     item: str
     fields: Json = field(factory=dict)
     settings: Json = field(factory=dict)
-    version: int | None = None
+    revision: str | None = None
     again: bool = False
     """Give the settings a newer version though nothing changes: for managers that have one which a restore forgot."""
 

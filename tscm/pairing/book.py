@@ -1,14 +1,13 @@
 """
 Pairings as they lie on the portal's disk: a JSON file each, `pairings/DEVICE_ID.json`.  Blocking.
 
-One process writes: the manager, or a `tsadmin` without one.  In it, a thread that changes a pairing holds a lock from
-reading it to having written it: a code is used once, even if two come at the same time.
+One process writes: the manager, or a `tsadmin` without one.  In it, a thread that changes a pairing holds the lock of
+entries (`FILES`) from reading it to having written it: a code is used once, even if two come at the same time.
 """
 
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import attrs
@@ -20,7 +19,7 @@ from tscm.errors import SettingsFaulty, SettingsUnreadable, TscmError
 from tscm.model import Json
 from tscm.pairing.documents import composed, etag_of
 from tscm.pairing.stages import Pairing, above, with_content
-from tscm.services.entries import PortalEntry, read_entries
+from tscm.services.entries import CHANGEABLE, FILES, PortalEntry, read_entries
 from tscm.settings import values
 from tscm.settings.files import write_private
 from tscm.wire.reading import read
@@ -35,7 +34,6 @@ BACKUP = (
 _FILE_BYTES = 65536
 _GONE_MOST = 500
 """Pairings of deleted entries that are kept, so that their managers are told."""
-_LOCK = Lock()
 
 
 def pairings_folder(portal: Path) -> Path:
@@ -83,7 +81,7 @@ def change_pairing(portal: Path, device_id: str, change: Callable[[Pairing], Pai
     """
     What *change* makes of a pairing, on the disk when this returns.  Raises what it raises, and `OSError`.
     """
-    with _LOCK:
+    with FILES:
         return _changed(portal, device_id, change)
 
 
@@ -110,6 +108,16 @@ def document_of(entry: PortalEntry, settings: Mapping[str, Any]) -> Json:
     return composed(fixed_of(entry), settings)
 
 
+def revision_of(entry: PortalEntry, pairing: Pairing) -> str:
+    """
+    A word for what operators set of an entry, its fields and settings; another one for every other content.
+
+    Who gives back the one that was read changes nothing that another operator has changed meanwhile.
+    """
+    fields = {name: getattr(entry, name) for name in CHANGEABLE}
+    return etag_of({**fields, "settings": pairing.settings})[:16]
+
+
 def brought_up_to_date(
     portal: Path, entries: Mapping[str, PortalEntry], now: float
 ) -> dict[str, Pairing]:
@@ -118,7 +126,7 @@ def brought_up_to_date(
 
     What cannot be read is left out, and what cannot be composed keeps its version.
     """
-    with _LOCK:
+    with FILES:
         found, _ = read_pairings(portal)
         for device_id, pairing in found.items():
             entry = entries.get(device_id)
@@ -149,7 +157,7 @@ def raise_versions(portal: Path, now: float) -> None:
 
 def drop_oldest_of_deleted(portal: Path) -> None:
     """Forget the oldest pairings of entries that were deleted, beyond the bound."""
-    with _LOCK:
+    with FILES:
         found, _ = read_pairings(portal)
         gone = sorted((one for one in found.values() if one.revoked), key=lambda one: one.ended_at)
         for one in gone[: max(0, len(gone) - _GONE_MOST)]:

@@ -156,7 +156,7 @@ class Follower(Service):
         """Ask one portal about one part of its devices, until there are none."""
         failures = 0
         while self.running:
-            now = wall_seconds(self._reactor)
+            now = self._reactor.seconds()
             parts = groups(self._bonds.values()).get(place, [])
             if number >= len(parts):
                 return
@@ -200,7 +200,8 @@ class Follower(Service):
         bond = self._bonds.get(asked.name)
         if bond is None or bond.token != asked.token:
             return  # ended or paired again while the answer was in progress
-        steps = taken(bond, self._heard[bond.name], news, wall_seconds(self._reactor))
+        now, at = self._reactor.seconds(), wall_seconds(self._reactor)
+        steps = taken(bond, self._heard[bond.name], news, now=now, at=at)
         if steps.ended:
             await self._files.run(drop_bond, self._layout, bond.entry)
             self.forget(bond.name)
@@ -233,7 +234,7 @@ class Follower(Service):
         bond, heard = self._bonds.get(name), self._heard.get(name)
         if bond is None or heard is None or name in self._applying:
             return
-        due = heard.retry_at is not None and heard.retry_at <= wall_seconds(self._reactor)
+        due = heard.retry_at is not None and heard.retry_at <= self._reactor.seconds()
         if bond.received <= bond.applied or not due:
             return
         work = self._applying[name] = Deferred.fromCoroutine(self._bring(bond))
@@ -271,7 +272,7 @@ class Follower(Service):
         heard = self._heard.get(bond.name)
         if heard is None:
             return
-        now = wall_seconds(self._reactor)
+        now = self._reactor.seconds()
         told = f"settings version {bond.received} of the portal are not in force: {fault}"
         self._heard[bond.name] = failed(heard, told, now)
         self._say(bond.name, told)

@@ -32,6 +32,8 @@ class Place:
 class Heard:
     """
     What a follower knows of one device beyond its bond: *lists* as the portal marked them last.
+
+    *heard_at* is a time of day; the others are times of the steady clock, for a clock that is set must delay nothing.
     """
 
     lists: Mapping[str, str] = field(factory=dict)
@@ -87,9 +89,9 @@ def question(bonds: Iterable[tuple[Bond, Heard, Standing]]) -> Json:
     }
 
 
-def taken(bond: Bond, heard: Heard, news: News | None, now: float) -> Steps:
+def taken(bond: Bond, heard: Heard, news: News | None, *, now: float, at: float) -> Steps:
     """
-    What one device's news mean.
+    What one device's news mean, at *now* of the steady clock, and *at* by the time of day.
 
     A document of a version that is not above what was received is passed over: a portal that was set back
     must give a newer one.  What a portal does not know stays as it is, for it may be a portal that was set back.
@@ -100,13 +102,13 @@ def taken(bond: Bond, heard: Heard, news: News | None, now: float) -> Steps:
             f"`tsadmin unpair {bond.name}`"
         )
         return Steps(
-            heard=evolve(heard, heard_at=now, fault=fault, unknown_until=now + UNKNOWN_SECONDS),
+            heard=evolve(heard, heard_at=at, fault=fault, unknown_until=now + UNKNOWN_SECONDS),
             bond=bond,
         )
     if news.state == State.UNPAIRED:
-        return Steps(heard=evolve(heard, heard_at=now), bond=bond, ended=True)
+        return Steps(heard=evolve(heard, heard_at=at), bond=bond, ended=True)
     changed = tuple(name for name, mark in news.lists.items() if heard.lists.get(name) != mark)
-    after = evolve(heard, heard_at=now, lists=dict(news.lists), unknown_until=0.0)
+    after = evolve(heard, heard_at=at, lists=dict(news.lists), unknown_until=0.0)
     if news.document is not None:
         try:
             document = read_document(news.document)
@@ -133,7 +135,7 @@ def received(bond: Bond, document: Document) -> Bond:
 
 
 def failed(heard: Heard, fault: str, now: float) -> Heard:
-    """A document could not be applied: tried again later and later."""
+    """A document could not be applied: tried again later and later.  *now* is of the steady clock."""
     failures = heard.failures + 1
     wait = min(RETRY_MOST, RETRY_FIRST * 2.0 ** min(failures - 1, 10))
     return evolve(heard, fault=fault, failures=failures, retry_at=now + wait)

@@ -1,5 +1,7 @@
 """
 Who shows codes and tokens that are not good: how often, and when an address is not listened to.  Pure.
+
+Times are of the steady clock.
 """
 
 from ipaddress import ip_address

@@ -11,7 +11,14 @@ from tscm.pairing.book import brought_up_to_date, change_pairing, document_of
 from tscm.pairing.documents import etag_of
 from tscm.pairing.messages import PairRequest
 from tscm.pairing.stages import Pairing, Verdict, consumed, with_content
-from tscm.services.entries import PortalEntry, read_entries, rotate_key
+from tscm.services.entries import (
+    FILES,
+    EntryUnknown,
+    PortalEntry,
+    read_entries,
+    read_entry,
+    rotate_key,
+)
 
 Files = tuple[Mapping[str, PortalEntry], Mapping[str, Pairing], dict[str, tuple[str, Json]]]
 """Entries, pairings, and ETag and content of documents, by device ID."""
@@ -19,9 +26,10 @@ Files = tuple[Mapping[str, PortalEntry], Mapping[str, Pairing], dict[str, tuple[
 
 def look_at_files(portal: Path, now: float) -> Files:
     """Entries, pairings and documents by device ID.  Blocking."""
-    found, _ = read_entries(portal)
-    entries = {one.device_id: one for one in found}
-    pairings = brought_up_to_date(portal, entries, now)
+    with FILES:  # no version for an entry that is another one by now
+        found, _ = read_entries(portal)
+        entries = {one.device_id: one for one in found}
+        pairings = brought_up_to_date(portal, entries, now)
     documents: dict[str, tuple[str, Json]] = {}
     for device_id, pairing in pairings.items():
         entry = entries.get(device_id)
@@ -51,12 +59,23 @@ def use_code(
         verdict = pairing.judge(code, asked.token, now)
         if verdict is not Verdict.GOOD or asked.look:
             return pairing
-        content = etag_of(document_of(entry, pairing.settings))
+        content = etag_of(document_of(present, pairing.settings))
         done = consumed(pairing, code, asked.token, manager=asked.manager, address=peer, now=now)
         return with_content(done, content, now)
 
-    found = change_pairing(portal, entry.device_id, use)
-    if verdict in {Verdict.GOOD, Verdict.AGAIN} and not asked.look:
-        # Behind the pairing: a stop between the two is repaired when the manager shows its code again.
-        rotate_key(portal, entry.nickname, digest=asked.device_key)
+    with FILES:
+        present = _present(portal, entry)
+        found = change_pairing(portal, entry.device_id, use)
+        if verdict in {Verdict.GOOD, Verdict.AGAIN} and not asked.look:
+            # Behind the pairing: a stop between the two is repaired when the manager shows its code again.
+            rotate_key(portal, entry.nickname, digest=asked.device_key)
     return verdict, found
+
+
+def _present(portal: Path, entry: PortalEntry) -> PortalEntry:
+    """The entry as its file says by now; as it was where there is none any more, which its pairing knows."""
+    try:
+        found = read_entry(portal, entry.nickname)
+    except EntryUnknown:
+        return entry
+    return found if found.device_id == entry.device_id else entry

@@ -260,7 +260,7 @@ class PairingService(Service):
             return _fault(503, "the portal is starting")
         now = wall_seconds(self._reactor)
         if path == PAIR.encode():
-            wait = self._guesses.waits(peer, now)
+            wait = self._guesses.waits(peer, self._reactor.seconds())
             if wait:
                 return _fault(429, f"too many wrong auto keys from {peer}; try in {wait:.0f} s")
             return await self._pair(read_pair(decode(raw)), peer, now)
@@ -317,7 +317,7 @@ class PairingService(Service):
         *,
         used: Pairing | None = None,
     ) -> _Answer:
-        count = self._guesses.wrong(peer, now)
+        count = self._guesses.wrong(peer, self._reactor.seconds())
         sentence = _SENTENCES[verdict]
         by = ""
         if verdict is Verdict.USED and used is not None:
@@ -367,12 +367,12 @@ class PairingService(Service):
     ) -> _Answer:
         known = [one for one in followed if self._is_known(one)]
         if len(known) < len(followed) and not known:
-            if self._guesses.waits(peer, now):
+            if self._guesses.waits(peer, self._reactor.seconds()):
                 return _fault(429, "too many wrong tokens; try again later")
             await self.look_again()
             known = [one for one in followed if self._is_known(one)]
             if not known:
-                self._guesses.wrong(peer, now)
+                self._guesses.wrong(peer, self._reactor.seconds())
         for one in known:
             await self._take(one, now)
         if known and len(known) == len(followed) and not self._news(followed):

@@ -13,6 +13,7 @@ import hmac
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import attrs
@@ -35,6 +36,12 @@ _KEY_BYTES = 32
 BY_COMMAND_LINE, BY_PORTAL = "cli", "auto"
 """The two integration types."""
 _NOBODY = hashlib.sha256(b"").hexdigest()
+FILES = RLock()
+"""
+Held from reading an entry or its pairing to having written it: of two changes at once, neither undoes the other.
+
+One process writes these files (the lock of settings sees to that), so a lock of its threads is enough.
+"""
 
 
 BACKUP = (
@@ -238,12 +245,17 @@ def add_entry(
         "device_key_sha256": hashlib.sha256(key.encode()).hexdigest(),
     }
     entry = _checked(table, f"entry {values.shown(nickname)}")
-    path = entries_folder(portal) / f"{entry.nickname}.toml"
-    if path.exists():
-        raise EntryExists(entry.nickname)
-    _make_lists(portal, entry)
-    write_private(path, _as_toml(entry))
+    with FILES:
+        if (entries_folder(portal) / f"{entry.nickname}.toml").exists():
+            raise EntryExists(entry.nickname)
+        _make_lists(portal, entry)
+        write_entry(portal, entry)
     return attrs.evolve(entry, device_key=Secret(key))
+
+
+def write_entry(portal: Path, entry: PortalEntry) -> None:
+    """Put *entry* in the place of what its file says.  Raises `OSError`."""
+    write_private(entries_folder(portal) / f"{entry.nickname}.toml", _as_toml(entry))
 
 
 def _make_lists(portal: Path, entry: PortalEntry) -> None:
@@ -269,15 +281,16 @@ def change_entry(portal: Path, nickname: str, changes: Mapping[str, Any]) -> Por
 
     Raises `EntryUnknown`, `SettingsFaulty`; then nothing has changed.
     """
-    entry = read_entry(portal, nickname)
     strange = sorted(set(changes) - set(CHANGEABLE))
     if strange:
         fault = Fault(where=strange[0], wrong="cannot be changed", allowed=", ".join(CHANGEABLE))
         raise SettingsFaulty(f"entry {nickname}", [fault])
-    changed = entry_with(nickname, changes, entry)
-    if changed != entry:
-        _make_lists(portal, changed)
-        write_private(entries_folder(portal) / f"{entry.nickname}.toml", _as_toml(changed))
+    with FILES:
+        entry = read_entry(portal, nickname)
+        changed = entry_with(nickname, changes, entry)
+        if changed != entry:
+            _make_lists(portal, changed)
+            write_entry(portal, changed)
     return changed
 
 
@@ -294,11 +307,12 @@ def rotate_key(
     The answer holds the key, which is not shown again, unless it is another user's: then *digest* is its SHA-256.
     Raises `EntryUnknown`, `SettingsFaulty`.
     """
-    entry = read_entry(portal, nickname)
     key = random(_KEY_BYTES)
     known = digest or hashlib.sha256(key.encode()).hexdigest()
-    changed = attrs.evolve(entry, device_key=None, device_key_sha256=known)
-    write_private(entries_folder(portal) / f"{entry.nickname}.toml", _as_toml(changed))
+    with FILES:
+        entry = read_entry(portal, nickname)
+        changed = attrs.evolve(entry, device_key=None, device_key_sha256=known)
+        write_entry(portal, changed)
     return changed if digest else attrs.evolve(changed, device_key=Secret(key))
 
 
@@ -314,8 +328,9 @@ def entry_with(nickname: str, fields: Mapping[str, Any], before: PortalEntry | N
     """
     An entry as it would be with other values of *fields*; ID and key stay.  Raises `SettingsFaulty`.
     """
-    label = "new.example"
-    present: dict[str, Any] = {"device_id": "tdid_new", "block_list": label, "allow_list": label}
+    present: dict[str, Any] = {
+        "device_id": "tdid_new", "block_list": "block.new.example", "allow_list": "allow.new.example",
+    }  # fmt: skip
     if before is not None:
         present = attrs.asdict(before, recurse=False, filter=lambda _, value: value is not None)
     for one, other in (("address", "domain"), ("domain", "address")):

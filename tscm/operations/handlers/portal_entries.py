@@ -4,6 +4,7 @@ Operations on the device entries of the portal.
 
 import secrets
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from tscm.pairing.book import (
     drop_oldest_of_deleted,
     read_pairing,
     read_pairings,
+    revision_of,
 )
 from tscm.pairing.certificate import ensure_pairing_certificate, fingerprint_of_file
 from tscm.pairing.documents import etag_of
@@ -47,6 +49,7 @@ from tscm.portal.site import stored_site
 from tscm.services.entries import (
     BY_PORTAL,
     CHANGEABLE,
+    FILES,
     PortalEntry,
     add_entry,
     change_entry,
@@ -55,6 +58,7 @@ from tscm.services.entries import (
     read_entry,
     remove_entry,
     rotate_key,
+    write_entry,
 )
 
 _LEAST_SECONDS = 60.0
@@ -63,16 +67,16 @@ _LEAST_SECONDS = 60.0
 @define(eq=False)
 class EntryEdited(TscmError):
     """
-    Another edit of an entry's settings came first.
+    Another change of an entry came first.
     """
 
     nickname: str
-    present: int
+    present: str
 
     def __str__(self) -> str:
         return (
-            f"the settings of entry {self.nickname!r} have version {self.present} by now; look at them "
-            "again, then repeat the edit"
+            f"entry {self.nickname!r} was changed by another user and has revision {self.present} now; nothing "
+            f"was changed: look at it with `tsadmin portal show {self.nickname}`, then repeat the change"
         )
 
 
@@ -95,6 +99,7 @@ def _row(
         ended_at=pairing.ended_at or None,
         ended_by=pairing.ended_by,
         version=pairing.version,
+        revision=revision_of(entry, pairing),
         settings=dict(pairing.settings),
         settings_fault=fault,
         standing=None if current is None else current.standing,
@@ -163,9 +168,14 @@ async def add(node: Node, args: EntryAdded, call: Call) -> EntryHandedOut:
     def made() -> PortalEntry:
         if args.settings:  # seen to be wrong before anything is made
             settings_of(_probe(args.item, fields), {}, args.settings)
-        entry = add_entry(portal, nickname=args.item, **fields)
-        if args.settings:
-            _store_settings(portal, entry, args.settings, now)
+        with FILES:
+            entry = add_entry(portal, nickname=args.item, **fields)
+            try:
+                if args.settings:
+                    _store_settings(portal, entry, args.settings, now)
+            except OSError:  # its key would never be shown
+                remove_entry(portal, args.item)
+                raise
         return entry
 
     entry: PortalEntry = await node.write(made)
@@ -203,16 +213,23 @@ async def change(node: Node, args: EntryChanged, call: Call) -> EntryDone:
     seen = _seen(node).get(before.device_id)
 
     def changed() -> PortalEntry:
-        pairing = read_pairing(portal, before.device_id)
-        if args.version is not None and args.version != pairing.version:
-            raise EntryEdited(args.item, pairing.version)
-        settings_of(before, pairing.settings, args.settings)  # before anything is stored
-        entry = change_entry(portal, args.item, fields)
-        if args.settings or pairing.settings:
-            _store_settings(portal, entry, args.settings, now)
-        if args.again:
-            there = 0 if seen is None else seen.standing.applied
-            change_pairing(portal, entry.device_id, lambda one: above(one, there, now))
+        with FILES:
+            present = read_entry(portal, args.item)
+            pairing = read_pairing(portal, present.device_id)
+            revision = revision_of(present, pairing)
+            if args.revision not in {None, revision}:
+                raise EntryEdited(args.item, revision)
+            settings_of(present, pairing.settings, args.settings)  # before anything is stored
+            entry = change_entry(portal, args.item, fields)
+            try:
+                if args.settings or pairing.settings:
+                    _store_settings(portal, entry, args.settings, now)
+                if args.again:
+                    there = 0 if seen is None else seen.standing.applied
+                    change_pairing(portal, entry.device_id, lambda one: above(one, there, now))
+            except (OSError, TscmError):  # all of the change, or nothing of it
+                write_entry(portal, present)
+                raise
         return entry
 
     entry: PortalEntry = await node.write(changed)
@@ -272,20 +289,21 @@ async def issue_code(node: Node, args: CodeWanted, call: Call) -> EntryHandedOut
     code = secrets.token_hex(CODE_BYTES)
 
     def issue() -> tuple[PortalEntry, Pairing, str]:
-        entry = read_entry(portal, args.item)
-        if entry.integration != BY_PORTAL:
-            raise ItemFaulty(
-                f"entry {entry.nickname!r} has the integration type {entry.integration}; make it "
-                f"`auto` first: tsadmin portal change {entry.nickname} --integration auto"
-            )
         certificate, _ = ensure_pairing_certificate(portal, node.settings().portal, now)
         pin = fingerprint_of_file(certificate)
+        with FILES:
+            entry = read_entry(portal, args.item)
+            if entry.integration != BY_PORTAL:
+                raise ItemFaulty(
+                    f"entry {entry.nickname!r} has the integration type {entry.integration}; make it "
+                    f"`auto` first: tsadmin portal change {entry.nickname} --integration auto"
+                )
 
-        def with_code(pairing: Pairing) -> Pairing:
-            tag = etag_of(document_of(entry, pairing.settings))
-            return issued(with_content(pairing, tag, now), digest(code), now, seconds)
+            def with_code(pairing: Pairing) -> Pairing:
+                tag = etag_of(document_of(entry, pairing.settings))
+                return issued(with_content(pairing, tag, now), digest(code), now, seconds)
 
-        return entry, change_pairing(portal, entry.device_id, with_code), pin
+            return entry, change_pairing(portal, entry.device_id, with_code), pin
 
     entry, pairing, pin = await node.write(issue)
     await _told(node)
@@ -320,8 +338,9 @@ async def unpair(node: Node, args: EntryNamed, call: Call) -> EntryDone:
     portal, now = node.layout.portal, wall_seconds(node.clock)
 
     def end() -> PortalEntry:
-        entry = read_entry(portal, args.item)
-        change_pairing(portal, entry.device_id, lambda one: ended(one, str(call.actor), now))
+        with FILES:
+            entry = read_entry(portal, args.item)
+            change_pairing(portal, entry.device_id, lambda one: ended(one, str(call.actor), now))
         return entry
 
     entry: PortalEntry = await node.write(end)
@@ -339,17 +358,19 @@ async def delete(node: Node, args: EntryNamed, call: Call) -> EntryGone:
     portal, now = node.layout.portal, wall_seconds(node.clock)
 
     def gone() -> Pairing | None:
-        try:
-            entry = read_entry(portal, args.item)
-        except SettingsFaulty:  # a damaged file can be deleted too
+        with FILES:
+            try:
+                entry = read_entry(portal, args.item)
+            except SettingsFaulty:  # a damaged file can be deleted too
+                remove_entry(portal, args.item)
+                return None
+            pairing = read_pairing(portal, entry.device_id)
+            paired = pairing != Pairing(device_id=entry.device_id)
+            if paired:
+                # First: on a full disk, or after a stop between the two, the call can be repeated.
+                end = partial(revoked, by=str(call.actor), now=now)
+                change_pairing(portal, entry.device_id, end)
             remove_entry(portal, args.item)
-            return None
-        pairing = read_pairing(portal, entry.device_id)
-        paired = pairing != Pairing(device_id=entry.device_id)
-        if paired:
-            # First: on a full disk, or after a stop between the two, the call can be repeated.
-            change_pairing(portal, entry.device_id, lambda one: revoked(one, str(call.actor), now))
-        remove_entry(portal, args.item)
         if paired:
             drop_oldest_of_deleted(portal)
         return pairing
