@@ -11,8 +11,16 @@ from attrs import evolve
 
 from tscm.alarms.condition import FAILED, WARNING, Condition
 from tscm.alarms.conditions import SUBJECTS_MOST, conditions
-from tscm.alarms.counting import WINDOW_SECONDS, Counted, counted_on
-from tscm.alarms.observed import Certificate, Disk, Hits, LateTarget, Observed, SeenDevice
+from tscm.alarms.counting import LOGINS, WINDOW_SECONDS, Counted, counted_on
+from tscm.alarms.observed import (
+    Certificate,
+    Disk,
+    FailedLogins,
+    Hits,
+    LateTarget,
+    Observed,
+    SeenDevice,
+)
 from tscm.alarms.rules import rules_in_force
 from tscm.intake.sender_figures import StrangerFigures
 from tscm.settings.alarm_rules import Rule
@@ -204,3 +212,16 @@ def test_a_counter_is_judged_by_what_it_grew_lately() -> None:
     one = counted_on(one, "udp", 3, WINDOW_SECONDS)
     assert one.grown == 0
     assert found(GOOD, {"udp": one}) == []
+
+
+def test_failed_logins_are_an_alarm_of_their_own() -> None:
+    seen = evolve(
+        GOOD, logins=FailedLogins(count=1).and_more(FailedLogins(count=20, address="::1"))
+    )
+    one = counted_on(counted_on(None, LOGINS, 0, 0), LOGINS, seen.logins.count, 30)
+    (alarm,) = found(seen, {LOGINS: one})
+    assert (alarm.rule, alarm.name) == (Rule.LOGIN_FAILURES, "login_failures")
+    assert "21 logins" in alarm.sentence
+    assert "a name that is no user's from ::1" in alarm.sentence
+    assert found(seen, {LOGINS: evolve(one, steps=one.steps[:0])}) == []
+    assert found(seen, {LOGINS: counted_on(counted_on(None, LOGINS, 0, 0), LOGINS, 20, 30)}) == []

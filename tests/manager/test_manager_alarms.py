@@ -23,11 +23,15 @@ from tests.channels.mail_server import MailServer
 from tests.waiting import PATIENCE_SECONDS
 from tscm.cli.manager_state import status_pairs
 from tscm.demo.siem import Siem
+from tscm.faces.backend import ManagerError
+from tscm.faces.client import ManagerBackend
 from tscm.manager import health
 from tscm.manager.alarm_watch import read_certificates
 from tscm.manager.service import NodeService
 from tscm.metrics.families import families
+from tscm.operations.arguments import LoginsFailed
 from tscm.operations.states import manager_state
+from tscm.operations.table.alarms import NOTE_LOGINS
 from tscm.services.certificate import ensure_certificate
 from tscm.settings.layout import Layout
 
@@ -233,6 +237,17 @@ async def test_webhook_and_heartbeat_and_what_state_and_metrics_say(site: Site, 
         assert 'tscm_alarm_messages_total{channel="webhook",outcome="sent"} 1.0' in text
         assert "tscm_heartbeat_timestamp_seconds " in text
         assert await health.noted(node.parts) == []
+        page = ManagerBackend(site.layout.control_socket)
+        failed = LoginsFailed(count=21, user="anna\x1b", address="192.0.2.7")
+        noted = await deferToThread(page.call, NOTE_LOGINS, failed)
+        assert noted.count == 21
+        node.alarms.look_soon()
+        await site.until(lambda: len(node.alarms.book.open) == 2)
+        (one,) = (one for one in node.alarms.book.open if one.name == "login_failures")
+        assert "21 logins to the page failed" in one.sentence
+        assert "\x1b" not in one.sentence
+        with pytest.raises(ManagerError, match="count is 0; allowed: 1 to"):
+            await deferToThread(page.call, NOTE_LOGINS, LoginsFailed(count=0))
     finally:
         await node.stopService()
 

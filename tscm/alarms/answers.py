@@ -56,3 +56,10 @@ class MessageTested:
     channel: str = ""
     answer: str = ""
     sentence: str = ""
+
+
+@frozen(kw_only=True)
+class LoginsNoted:
+    """How many failed logins were noted since the manager's start."""
+
+    count: int = 0

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from tscm.alarms.condition import FAILED, WARNING, Condition, alarm_name
-from tscm.alarms.counting import Counted
+from tscm.alarms.counting import LOGINS, Counted
 from tscm.alarms.observed import Observed, SeenDevice
 from tscm.alarms.rules import RuleInForce
 from tscm.plural import many
@@ -35,9 +35,10 @@ def conditions(
         yield from _device(device, seen, rules, was_open)
     for find in (_ledger, _disks, _faults, _certificates, _senders, _hits):
         yield from find(seen, rules)
+    yield from _logins(seen, rules, counted.get(LOGINS))
     bound = _bound(rules, Rule.KERNEL_DROPS)
     for name, one in counted.items():
-        if one.grown > bound:
+        if name != LOGINS and one.grown > bound:
             yield Condition(
                 rule=Rule.KERNEL_DROPS,
                 subject=name,
@@ -223,6 +224,21 @@ def _senders(seen: Observed, rules: Rules) -> Iterator[Condition]:
             ),
             since=one.first_seen_at or None,
         )
+
+
+def _logins(seen: Observed, rules: Rules, counted: Counted | None) -> Iterator[Condition]:
+    if counted is None or counted.grown <= _bound(rules, Rule.LOGIN_FAILURES):
+        return
+    last = seen.logins
+    who = last.user or "a name that is no user's"
+    yield Condition(
+        rule=Rule.LOGIN_FAILURES,
+        severity=WARNING,
+        sentence=(
+            f"{many(counted.grown, 'login', 'logins')} to the page failed within 15 minutes, the last "
+            f"one for {who} from {last.address or 'an unknown address'}; see Users on the page"
+        ),
+    )
 
 
 def _hits(seen: Observed, _: Rules) -> Iterator[Condition]:

@@ -6,6 +6,8 @@ from attrs import frozen
 
 WINDOW_SECONDS = 900.0
 _STEPS_MOST = 200
+LOGINS = "logins to the page"
+"""What failed logins are counted as: no listener has such a name."""
 
 
 @frozen(kw_only=True)

@@ -62,6 +62,20 @@ class LateTarget:
 
 
 @frozen(kw_only=True)
+class FailedLogins:
+    """Logins to the page that failed since the manager's start, and who tried last, from where."""
+
+    count: int = 0
+    user: str = ""
+    """Empty for a name that is not a user's: people type passwords there."""
+    address: str = ""
+
+    def and_more(self, more: "FailedLogins") -> "FailedLogins":
+        """With those that came later."""
+        return FailedLogins(count=self.count + more.count, user=more.user, address=more.address)
+
+
+@frozen(kw_only=True)
 class Observed:
     """
     All of it at *now*.  *interval*: seconds between updates of a device.
@@ -82,6 +96,7 @@ class Observed:
     certificates: tuple[Certificate, ...] = ()
     kernel_drops: Mapping[str, int] = field(factory=dict)
     """What the kernel has dropped so far, by listener."""
+    logins: FailedLogins = FailedLogins()
     senders: tuple[StrangerFigures, ...] = ()
     hits: tuple[Hits, ...] = ()
     targets: tuple[LateTarget, ...] = ()

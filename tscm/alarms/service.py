@@ -16,11 +16,11 @@ from twisted.logger import Logger
 from tscm.alarms.book import Book
 from tscm.alarms.book_file import keep_book, load_book
 from tscm.alarms.conditions import conditions
-from tscm.alarms.counting import Counted, counted_on
+from tscm.alarms.counting import LOGINS, Counted, counted_on
 from tscm.alarms.heartbeat import Heartbeat
 from tscm.alarms.machine import Moment, Timing, grouped, step
 from tscm.alarms.mutes import MUTES_MOST, Mute, MuteFaulty, read_name, refuse_end
-from tscm.alarms.observed import Observed
+from tscm.alarms.observed import FailedLogins, Observed
 from tscm.alarms.rules import rules_in_force
 from tscm.base.clock import wall_seconds
 from tscm.base.schedule import PeriodicService
@@ -74,6 +74,8 @@ class AlarmService(Service):
     senders: Mapping[str, Send] = field(factory=dict)
     heartbeat: Heartbeat | None = None
     settle_seconds: float = SETTLE_SECONDS
+    logins: FailedLogins = field(factory=FailedLogins, init=False)
+    """As the page has told them."""
     book: Book = field(factory=Book, init=False)
     fault: str = field(default="", init=False)
     """Why the book cannot be kept."""
@@ -170,7 +172,7 @@ class AlarmService(Service):
         before = {one.name: one for one in self.book.counted}
         counted: dict[str, Counted] = {
             name: counted_on(before.get(name), name, value, moment.elapsed)
-            for name, value in seen.kernel_drops.items()
+            for name, value in (*seen.kernel_drops.items(), (LOGINS, seen.logins.count))
         }
         was_open = {one.name for one in self.book.open}
         timing = Timing(
@@ -261,6 +263,10 @@ class AlarmService(Service):
         now = wall_seconds(self._reactor)
         one = item(What.TEST, "test", "warning", _TEST, now)
         return await self._send(channel, self._message((one,), now))
+
+    def note_logins(self, more: FailedLogins) -> None:
+        """Logins to the page have failed."""
+        self.logins = self.logins.and_more(more)
 
     # -- mutes ------------------------------------------------------------------
 

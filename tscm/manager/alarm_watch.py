@@ -88,6 +88,7 @@ class AlarmWatch:
             backup=manager.backups.fault or "",
             certificates=(*listeners, *self._slow.certificates),
             kernel_drops={name: count for name, count in drops.items() if count is not None},
+            logins=manager.alarms().logins,
             senders=tuple(manager.senders.strangers.busiest(SUBJECTS_MOST)),
             hits=self._slow.hits,
             targets=(

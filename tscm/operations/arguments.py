@@ -285,6 +285,19 @@ class Muting:
 
 
 @frozen(kw_only=True)
+class LoginsFailed:
+    """
+    How many logins to the page failed since the last call, for whom the last of them was, and from where.
+
+    *user* is empty where the name is not a user's.
+    """
+
+    count: int
+    user: str = ""
+    address: str = ""
+
+
+@frozen(kw_only=True)
 class ReportNamed:
     """A scheduled report by its name."""
 

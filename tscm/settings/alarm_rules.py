@@ -33,6 +33,7 @@ class Rule(StrEnum):
     CERTIFICATE = "certificate"
     KERNEL_DROPS = "kernel_drops"
     UNKNOWN_SENDER = "unknown_sender"
+    LOGIN_FAILURES = "login_failures"
     LIST_HITS = "list_hits"
     HOST_HITS = "host_hits"
 
@@ -92,6 +93,11 @@ DEFAULTS: Mapping[Rule, RuleDefault] = {
         about="an address that belongs to no device sent more lines than the bound",
         bound=10,
         unit="lines",
+    ),
+    Rule.LOGIN_FAILURES: RuleDefault(
+        about="more logins to the page fail than the bound within 15 minutes",
+        bound=20,
+        unit="logins",
     ),
     Rule.LIST_HITS: RuleDefault(about="a list of `[[alarms.hits]]` has more hits than its bound"),
     Rule.HOST_HITS: RuleDefault(

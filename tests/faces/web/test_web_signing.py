@@ -3,14 +3,17 @@ Signing in: codes, sessions, brute force.
 """
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from tests.faces.web.web_site import PASSWORD, FakeSite
 from tscm.faces.web import passwords
 from tscm.faces.web.accounts import MOST_SESSIONS, AccountRefused
 from tscm.faces.web.credentials import KEPT_FOR_KNOWN, MOST_HASHING
+from tscm.faces.web.failed_logins import LoginFailures
 from tscm.faces.web.passwords import fits, hashed, password_fault
 from tscm.faces.web.roles import Role
 from tscm.faces.web.throttle import FREE, LONGEST_SECONDS, MOST_KEYS, Throttle, place_of
+from tscm.operations.arguments import LoginsFailed
 
 
 @pytest.fixture(scope="module")
@@ -329,3 +332,25 @@ def test_a_locked_database_is_told(web: FakeSite) -> None:
 
     with pytest.raises(AccountsUnusable, match="move it away"):
         web.accounts.open()
+
+
+def test_the_manager_is_told_of_failed_logins_and_of_no_name_that_may_be_a_password(
+    anna: FakeSite,
+) -> None:
+    failures = LoginFailures(anna.desk.asking, anna.accounts.user)
+    anna.accounts.failed = failures.note
+
+    def tell() -> list[LoginsFailed]:
+        anna.manager.asked.clear()
+        Deferred.fromCoroutine(failures.tell())
+        return [args for name, args, _ in anna.manager.asked if name == "note_logins"]
+
+    login(anna)
+    assert tell() == []
+    login(anna, "wrong")
+    login(anna, "wrong", name="hunter2-hunter2")
+    assert tell() == [LoginsFailed(count=2, address="192.0.2.9")]  # there is no manager: they wait
+    login(anna, "wrong")
+    anna.manager.answers["note_logins"] = None
+    assert tell() == [LoginsFailed(count=3, user="anna", address="192.0.2.9")]
+    assert tell() == []

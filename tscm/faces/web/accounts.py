@@ -7,6 +7,7 @@ only digests are kept: a reader of the file cannot use them.
 
 import re
 import secrets
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,11 @@ def digest(secret: str) -> bytes:
     return sha256(secret.encode()).digest()
 
 
+def unheard(user: str, address: str) -> None:
+    """Failed logins are told to no one."""
+    del user, address
+
+
 @define(eq=False)
 class Accounts:
     """
@@ -105,6 +111,8 @@ class Accounts:
     idle_seconds: float = 1800.0
     longest_seconds: float = 12 * 3600.0
     database: WebDatabase = field(init=False)
+    failed: Callable[[str, str], None] = field(default=unheard, init=False)
+    """Hears of each failed login, with the name as it was typed and the address."""
 
     def __attrs_post_init__(self) -> None:
         self.database = WebDatabase(self.path)
@@ -287,6 +295,8 @@ class Accounts:
 
     def note(self, now: float, user: str, address: str, what: str, *, good: bool) -> None:
         """Write down a login or a change of the users; the oldest are forgotten."""
+        if not good:
+            self.failed(user, address)  # first: a full disk hides no attack
         self.database.do(
             "INSERT INTO events (at, user, address, what, good) VALUES (?, ?, ?, ?, ?)",
             *(now, user[:64], address[:64], what[:200], int(good)),

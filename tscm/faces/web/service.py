@@ -30,6 +30,7 @@ from tscm.faces.web.certificate import PURPOSE, certificate_of, fingerprint_of_f
 from tscm.faces.web.chain import Chain
 from tscm.faces.web.desk import Desk
 from tscm.faces.web.drafts import Drafts
+from tscm.faces.web.failed_logins import TELL_SECONDS, LoginFailures
 from tscm.faces.web.gate import own_names, own_origins
 from tscm.faces.web.live_streams import LiveStreams
 from tscm.faces.web.planned import Plans
@@ -81,6 +82,7 @@ class WebService(Service):
     _following: PeriodicService = field(init=False)
     _live: LiveStreams = field(init=False)
     _watching: PeriodicService = field(init=False)
+    _telling: PeriodicService = field(init=False)
     _busy_at: float = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -125,6 +127,11 @@ class WebService(Service):
             self._follow,
             "check of the page's certificate",
             FOLLOW_SECONDS,
+        )
+        failures = LoginFailures(asking, self.accounts.user)
+        self.accounts.failed = failures.note
+        self._telling = PeriodicService(
+            self._reactor, TELL_SECONDS, failures.tell, "report of failed logins", TELL_SECONDS
         )
         self._busy_at = self._reactor.seconds()
         often = max(0.2, min(FOLLOW_SECONDS, settings.idle_exit_seconds / 4))
@@ -206,6 +213,7 @@ class WebService(Service):
         self._api_threads.startService()
         self._hashing.startService()
         self._following.startService()
+        self._telling.startService()
         if self._inherited and self._leave is not None and self._settings.idle_exit_seconds:
             self._watching.startService()
         self.log.info(
@@ -239,7 +247,7 @@ class WebService(Service):
         stopped: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
         stopped += [
             maybeDeferred(one.stopService)
-            for one in (self._following, self._watching)
+            for one in (self._following, self._telling, self._watching)
             if one.running
         ]
         for channel in [one.key for one in self._site.held()]:

@@ -5,19 +5,24 @@ Operations on alarms: list, mute, unmute, test a channel.
 import attrs
 
 from tscm.alarms.alarm import Alarm
-from tscm.alarms.answers import AlarmsStanding, MessageTested, MuteTold, NamedAlarm
+from tscm.alarms.answers import AlarmsStanding, LoginsNoted, MessageTested, MuteTold, NamedAlarm
 from tscm.alarms.machine import worst
 from tscm.alarms.mutes import Mute
+from tscm.alarms.observed import FailedLogins
 from tscm.base.clock import told_time, wall_seconds
 from tscm.manager.node import Node, parts
-from tscm.operations.arguments import AlarmNamed, Channel, Muting, Nothing
+from tscm.operations.arguments import AlarmNamed, Channel, LoginsFailed, Muting, Nothing
 from tscm.operations.bodies import RequestFaulty
 from tscm.operations.call import Call
 from tscm.operations.registry import handles
 from tscm.operations.table import alarms as table
+from tscm.printable import visible
 from tscm.settings.alarm_rules import CHANNELS
 from tscm.settings.values import shown
 from tscm.update.hold import REASON_MOST
+
+LOGINS_MOST = 1_000_000
+"""In one call."""
 
 
 @handles(table.ALARMS)
@@ -75,6 +80,18 @@ async def test(node: Node, args: Channel, call: Call) -> MessageTested:
     return MessageTested(
         channel=args.channel, answer=answer, sentence=f"sent by {args.channel}: {answer}"
     )
+
+
+@handles(table.NOTE_LOGINS)
+def note_logins(node: Node, args: LoginsFailed, call: Call) -> LoginsNoted:
+    """Count failed logins; what is said of the last one is cut, for it is told in an alarm."""
+    del call
+    if not 0 < args.count <= LOGINS_MOST:
+        raise RequestFaulty(f"count is {shown(args.count)}; allowed: 1 to {LOGINS_MOST:,}")
+    service = parts(node).alarms()
+    user, address = visible(args.user)[:64], visible(args.address)[:64]
+    service.note_logins(FailedLogins(count=args.count, user=user, address=address))
+    return LoginsNoted(count=service.logins.count)
 
 
 def _named(one: Alarm) -> NamedAlarm:

@@ -2,8 +2,8 @@
 Operations on alarms.
 """
 
-from tscm.alarms.answers import AlarmsStanding, MessageTested, MuteTold
-from tscm.operations.arguments import AlarmNamed, Channel, Muting, Nothing
+from tscm.alarms.answers import AlarmsStanding, LoginsNoted, MessageTested, MuteTold
+from tscm.operations.arguments import AlarmNamed, Channel, LoginsFailed, Muting, Nothing
 from tscm.operations.operation import Needs, Operation
 
 ALARMS: Operation[Nothing, AlarmsStanding] = Operation(
@@ -59,3 +59,15 @@ TEST_ALARM: Operation[Channel, MessageTested] = Operation(
     changes=True,
 )
 """Send a test message on a channel now: `{channel, answer}`."""
+
+NOTE_LOGINS: Operation[LoginsFailed, LoginsNoted] = Operation(
+    answer=LoginsNoted,
+    name="note_logins",
+    room="alarms",
+    verb="POST",
+    path="/v1/alarms/logins",
+    args=LoginsFailed,
+    needs=Needs.MANAGER,
+    noun="a note of failed logins",
+)
+"""The page tells how many logins failed, for the rule `login_failures`: `{count}` since the manager's start."""
