@@ -88,13 +88,13 @@ class Site:
     def _place(self, name: str, target: Target, feed: Feed) -> FeedSource:
         return FeedSource(name=f"{name}/{feed.name}", url=feed.url)
 
-    def publish(self, *confirmed: str, later: float = 1.0) -> Published:
+    def publish(self, mark: str = "", later: float = 1.0) -> Published:
         self.now += later
         found = stored_site(self.database).site
         wanted = {name: found.targets[name] for name in used_targets(found)}
         for name in self.sources.due(wanted, self.now):
             self.sources.fetched(name, wanted[name], self.now)
-        return publish(self.database, self.portal, self.sources, self.now, frozenset(confirmed))
+        return publish(self.database, self.portal, self.sources, self.now, {"default": mark})
 
     def add(self, name: str, *texts: str, until: float | None = None) -> None:
         entries = read_text("\n".join(texts), 1.0, until=until).entries
@@ -205,12 +205,19 @@ def test_what_empties_or_halves_a_list_is_held_until_it_is_confirmed(site: Site)
     site.lists.remove_found("own-block", "20.0.0.0/22", ME, SHRINK)
     held = site.publish().policies["default"]
     assert "shrink from 5 to 1 entries" in held.held
-    assert "policies confirm default" in held.held
+    assert f"policies confirm default --mark {held.held_mark}" in held.held
     assert len(site.served() or ()) == 5
-    assert site.publish("default").policies["default"].held == ""
-    assert site.served() == ["20.0.4.1/32"]
+    site.lists.remove_found("own-block", "20.0.3.1", ME, SHRINK)  # by another operator
+    site.add("own-block", "20.0.9.9")
+    later = site.publish(held.held_mark).policies["default"]
+    assert "shrink from 5 to 2 entries" in later.held
+    assert later.held_mark != held.held_mark
+    assert len(site.served() or ()) == 5, "nothing is published that was not read"
+    assert site.publish().policies["default"].held_mark == later.held_mark
+    assert site.publish(later.held_mark).policies["default"].held == ""
+    assert site.served() == ["20.0.4.1/32", "20.0.9.9/32"]
     site.lists.remove_found("own-block", "20.0.0.0/16", ME, SHRINK)
-    assert "lose all of its 1 entry" in site.publish().policies["default"].held
+    assert "lose all of its 2 entries" in site.publish().policies["default"].held
     site.restart()
     assert site.publish().policies["default"].held, "also after a restart"
 
@@ -226,7 +233,7 @@ def test_a_held_policy_of_another_name_stays_as_it_was_published(site: Site) -> 
     site.restart()
     site.publish()
     assert len(site.served() or ()) == 5
-    site.publish("default")
+    site.publish(site.publish().policies["default"].held_mark)
     assert site.served() is None
     assert site.served("b.new.example") == ["20.0.4.1/32"]
 
@@ -275,7 +282,8 @@ def test_an_entry_expires_while_a_change_waits(site: Site) -> None:
     site.restart()
     assert site.publish(later=500).changed == (ALLOW,)
     assert site.served(ALLOW) == ["40.0.0.1/32"]
-    assert site.publish("default").policies["default"].held == ""
+    mark = site.publish().policies["default"].held_mark
+    assert site.publish(mark).policies["default"].held == ""
     assert site.served() == ["20.0.1.1/32"]
 
 

@@ -14,7 +14,13 @@ from tscm.cli.state import when
 from tscm.cli.tables import show_pairs, show_table
 from tscm.operations.arguments import Nothing
 from tscm.operations.portal_answers import BundleRow, PolicyRow, PortalDone, TargetRow
-from tscm.operations.portal_arguments import AddressAsked, ItemKept, ItemNamed, TargetSwitched
+from tscm.operations.portal_arguments import (
+    AddressAsked,
+    HeldConfirmed,
+    ItemKept,
+    ItemNamed,
+    TargetSwitched,
+)
 from tscm.operations.table.portal import (
     ADOPT_POLICY,
     CONFIRM_POLICY,
@@ -155,13 +161,20 @@ def adopt(session: Session, /, name: str, *, json_output: bool) -> None:
 
 @policies.command("confirm")
 @click.argument("name")
+@click.option(
+    "--mark",
+    required=True,
+    metavar="MARK",
+    help="What is held, as `tsadmin portal policies` prints it; nothing else is published.",
+)
 @json_option
 @click.pass_obj
-def confirm(session: Session, /, name: str, *, json_output: bool) -> None:
+def confirm(session: Session, /, name: str, *, mark: str, json_output: bool) -> None:
     """
     Publish a policy that is held because it would empty or halve a list.
     """
-    _tell(session.backend().call(CONFIRM_POLICY, ItemNamed(item=name)), json_output=json_output)
+    asked = HeldConfirmed(item=name, mark=mark)
+    _tell(session.backend().call(CONFIRM_POLICY, asked), json_output=json_output)
 
 
 @policies.command("delete")

@@ -23,6 +23,8 @@ class PolicyRow:
     allow_entries: int = 0
     published_at: float | None = None
     held: str = ""
+    held_mark: str = ""
+    """What a confirmation of it names; empty where there is nothing to confirm."""
     fault: str = ""
     off: tuple[str, ...] = ()
     held_back: tuple[HeldBack, ...] = ()

@@ -16,6 +16,14 @@ class ItemNamed:
 
 
 @frozen(kw_only=True)
+class HeldConfirmed:
+    """A policy that is held, and the mark of what was held when the operator read it: nothing else is published."""
+
+    item: str
+    mark: str
+
+
+@frozen(kw_only=True)
 class ItemKept:
     """
     A target, bundle or policy as it is to be: the body is its `content`, and the `version` that was looked at.

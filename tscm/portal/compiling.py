@@ -74,8 +74,12 @@ def compiled(
     )
 
 
-def why_held(policy: str, block: Shrink, allow: Shrink) -> str:
-    """Why the lists are not published until an operator confirms; empty where they may be."""
+def why_held(policy: str, block: Shrink, allow: Shrink, mark: str) -> str:
+    """
+    Why the lists are not published until an operator confirms; empty where they may be.
+
+    *mark* stands for what is held: a confirmation names it, so that it confirms what was read and nothing later.
+    """
     if not block.after:
         if not block.before:
             return (
@@ -91,5 +95,5 @@ def why_held(policy: str, block: Shrink, allow: Shrink) -> str:
         return ""
     return (
         f"policy {policy!r} stays as it was published: {what}; if that is meant, run `tsadmin "
-        f"portal policies confirm {policy}`"
+        f"portal policies confirm {policy} --mark {mark}`"
     )

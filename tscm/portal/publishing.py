@@ -40,6 +40,8 @@ class PolicyState:
     allow_entries: int = 0
     published_at: float | None = None
     held: str = ""
+    held_mark: str = ""
+    """Stands for the two lists that are held, and for what they are made of."""
     fault: str = ""
     off: tuple[str, ...] = ()
     held_back: tuple[HeldBack, ...] = ()
@@ -124,13 +126,13 @@ def publish(
     portal: Path,
     sources: Sources,
     now: float,
-    confirmed: Collection[str] = frozenset(),
+    confirmed: Mapping[str, str] | None = None,
 ) -> Published:
     """
     Compose every policy that is on, of what was fetched, and write the lists that changed.
 
-    What would empty or halve a list waits until it is *confirmed* by the policy's name.  What goes by
-    time alone, an entry that expires, does not wait.  Raises `StoreUnusable`, `OSError`.
+    What would empty or halve a list waits until it is *confirmed*: the policy by its name, and the mark of what was
+    held when the operator read it.  What goes by time alone, an entry that expires, does not wait.  Raises `StoreUnusable`, `OSError`.
     """
     stored = stored_site(database)
     site = stored.site
@@ -152,7 +154,9 @@ def publish(
         except TscmError as fault:  # a list that is gone, a warning list that cannot be read: nothing goes out without it
             states[name] = PolicyState(fault=str(fault))
         else:
-            states[name], lists = one.published(database, portal, now, confirmed=name in confirmed)
+            states[name], lists = one.published(
+                database, portal, now, confirmed=(confirmed or {}).get(name)
+            )
         changed += lists
         if not states[name].held and not states[name].fault:
             continue
@@ -269,20 +273,22 @@ class _Composed:
         )
 
     def published(
-        self, database: Path, portal: Path, now: float, *, confirmed: bool
+        self, database: Path, portal: Path, now: float, *, confirmed: str | None
     ) -> tuple[PolicyState, list[str]]:
         """The policy's state, and the lists that were written."""
         before, block, allow = self.before, self.lists.block, self.lists.allow
         state = PolicyState(**_counts_of(before), off=self.off, held_back=self.lists.held_back)
+        digests = {"block_digest": digest(block), "allow_digest": digest(allow)}
+        mark = _mark(self.key, *digests.values())
         held = why_held(
             self.name,
             Shrink(before=state.block_entries, after=len(block)),
             Shrink(before=state.allow_entries, after=len(allow)),
+            mark,
         )
         only_time = self.key == before.get("key") and bool(len(block))
-        if held and not (only_time or (confirmed and before)):
-            return evolve(state, held=held), []
-        digests = {"block_digest": digest(block), "allow_digest": digest(allow)}
+        if held and not (only_time or (confirmed == mark and before)):
+            return evolve(state, held=held, held_mark=mark if before else ""), []
         content: dict[str, Any] = {
             "block": len(block),
             "allow": len(allow),
@@ -336,6 +342,11 @@ class _Composed:
         """What tells that both files are those that were written: a restore may bring other ones."""
         names = (self.policy.block_name, self.policy.allow_name)
         return [file_mark(published_file(portal, name)) for name in names]
+
+
+def _mark(*told: str) -> str:
+    """A short word for what is held; another one for anything else."""
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
 
 
 def _noted_before(stored: Stored, name: str) -> Mapping[str, Any]:

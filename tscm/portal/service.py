@@ -3,7 +3,7 @@ The publisher: policies composed and published whenever something of them change
 the feeds of their targets fetched when that is due.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from attrs import define, evolve, field
@@ -69,7 +69,7 @@ class PolicyPublisher(Service):
     """When the next entry of a list ends, if that is soon."""
     _waiting: list[Deferred[None]] = field(factory=list, init=False)
     _fetching: bool = field(default=False, init=False)
-    _confirmed: set[str] = field(factory=set, init=False)
+    _confirmed: dict[str, str] = field(factory=dict, init=False)
     _said: dict[str, str] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -127,14 +127,16 @@ class PolicyPublisher(Service):
             self._log.failure("fetching target {name} failed", name=name)
         await self.look()
 
-    async def look(self, confirmed: str | None = None) -> None:
+    async def look(self, confirmed: tuple[str, str] | None = None) -> None:
         """
-        Returns after a look that began later than this call; *confirmed* names a policy that may shrink.
+        Returns after a look that began later than this call; *confirmed* names a policy that may shrink,
+        and the mark of what it may shrink to.
 
         A failed look is logged and kept as `fault`.
         """
         if confirmed is not None:
-            self._confirmed.add(confirmed)
+            name, mark = confirmed
+            self._confirmed[name] = mark
         turn: Deferred[None] = Deferred()
         self._waiting.append(turn)
         if self._turn is None:
@@ -145,9 +147,9 @@ class PolicyPublisher(Service):
     async def _look_for_all(self) -> None:
         while self._waiting:
             served, self._waiting = self._waiting, []
-            confirmed, self._confirmed = self._confirmed, set()
+            confirmed, self._confirmed = self._confirmed, {}
             try:
-                await self._once(frozenset(confirmed))
+                await self._once(confirmed)
             finally:
                 for turn in served:
                     turn.callback(None)
@@ -157,7 +159,7 @@ class PolicyPublisher(Service):
         if isinstance(result, Failure):
             self._log.failure("publication of policies ended", result)
 
-    async def _once(self, confirmed: frozenset[str]) -> None:
+    async def _once(self, confirmed: Mapping[str, str]) -> None:
         if not self._ready():
             return
         try:

@@ -12,6 +12,7 @@ from tests.faces.web.web_site import FakeSite
 from tscm.faces.backend import ManagerError
 from tscm.faces.web.roles import Role
 from tscm.operations.portal_answers import PolicyRows
+from tscm.operations.portal_arguments import HeldConfirmed
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_an_edit_is_bound_to_the_version_that_was_shown_and_keeps_its_text(full:
         ("/lists/partners/remove", {"search": "192.0.2.1", "shrink": "yes"}, "remove_found"),
         ("/lists/partners/undo", {"to": "1", "shrink": "yes"}, "undo_list"),
         ("/targets/tor/switch", {"on": "yes", "accept_terms": "yes"}, "switch_target"),
-        ("/policies/default/confirm", {}, "confirm_policy"),
+        ("/policies/default/confirm", {"mark": "aa11"}, "confirm_policy"),
         ("/lists/partners/delete", {"typed": "partners"}, "delete_list"),
     ],
 )
@@ -77,11 +78,18 @@ def test_what_is_refused_otherwise_only_an_admin_accepts_as_in_the_api(
 def test_only_what_was_published_before_can_be_confirmed(
     full: FakeSite, published_at: float | None
 ) -> None:
-    policy = evolve(POLICY, published_at=published_at)
+    policy = evolve(POLICY, published_at=published_at, held_mark="aa11")
     full.manager.answers["portal_policies"] = PolicyRows(policies=(policy,))
     reply = full.ask("/policies", key=full.signed_in(Role.ADMIN))
     assert reply.status == 200
     assert ("/policies/default/confirm" in reply.text) is bool(published_at)
+    assert ('name="mark" value="aa11"' in reply.text) is bool(published_at)
+
+
+def test_a_confirmation_names_what_the_form_showed(full: FakeSite) -> None:
+    form = {"mark": "aa11"}
+    full.ask("/policies/default/confirm", form, key=full.signed_in(Role.ADMIN))
+    assert asked_of(full, "confirm_policy")[0] == HeldConfirmed(item="default", mark="aa11")
 
 
 def test_a_policy_keeps_what_its_form_does_not_show(full: FakeSite) -> None:

@@ -24,7 +24,13 @@ from tscm.operations.portal_answers import (
     TargetRow,
     TargetRows,
 )
-from tscm.operations.portal_arguments import AddressAsked, ItemKept, ItemNamed, TargetSwitched
+from tscm.operations.portal_arguments import (
+    AddressAsked,
+    HeldConfirmed,
+    ItemKept,
+    ItemNamed,
+    TargetSwitched,
+)
 from tscm.operations.registry import handles
 from tscm.operations.table import portal as table
 from tscm.plural import many
@@ -50,6 +56,7 @@ from tscm.portal.publishing import PolicyState, Published
 from tscm.portal.resolving import Site, check_policy, check_target, members, users_of
 from tscm.portal.site import Stored, catalogue, stored_site
 from tscm.portal.sources import TargetState
+from tscm.settings.values import shown
 from tscm.store.portal_items import ItemChanged, PortalItems
 from tscm.store.user_list_values import Who
 from tscm.store.user_lists import UserLists
@@ -104,6 +111,7 @@ async def portal_policies(node: Node, args: Nothing, call: Call) -> PolicyRows:
                 allow_entries=now.allow_entries,
                 published_at=now.published_at,
                 held=now.held,
+                held_mark=now.held_mark,
                 fault=now.fault,
                 off=now.off,
                 held_back=now.held_back,
@@ -267,15 +275,20 @@ async def switch_target(node: Node, args: TargetSwitched, call: Call) -> PortalD
 
 
 @handles(table.CONFIRM_POLICY)
-async def confirm_policy(node: Node, args: ItemNamed, call: Call) -> PortalDone:
-    """Publish what is held because it empties or halves a list."""
+async def confirm_policy(node: Node, args: HeldConfirmed, call: Call) -> PortalDone:
+    """Publish what is held because it empties or halves a list, and nothing that came since it was read."""
     del call
     name = item_name(args.item)
     publisher = parts(node).publisher
     if publisher is None or name not in publisher.state.policies:
         raise ItemFaulty(f"there is no policy {name!r}; show them with `tsadmin portal policies`")
-    await publisher.look(name)
+    await publisher.look((name, args.mark))
     state = publisher.state.policies.get(name, PolicyState())
+    if state.held_mark and state.held_mark != args.mark:
+        raise ItemFaulty(
+            f"policy {name!r} is not published: it is no longer what {shown(args.mark)} stands for.  "
+            f"Now: {state.held}"
+        )
     if state.held or state.fault or publisher.fault:
         raise ItemFaulty(state.held or state.fault or publisher.fault)
     return PortalDone(item=name, sentence=f"policy {name!r} is published: {_told(state)}")

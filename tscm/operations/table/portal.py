@@ -11,7 +11,13 @@ from tscm.operations.portal_answers import (
     PortalDone,
     TargetRows,
 )
-from tscm.operations.portal_arguments import AddressAsked, ItemKept, ItemNamed, TargetSwitched
+from tscm.operations.portal_arguments import (
+    AddressAsked,
+    HeldConfirmed,
+    ItemKept,
+    ItemNamed,
+    TargetSwitched,
+)
 
 PORTAL_POLICIES: Operation[Nothing, PolicyRows] = Operation(
     answer=PolicyRows,
@@ -54,19 +60,19 @@ ADOPT_POLICY: Operation[ItemNamed, PortalDone] = Operation(
 )
 """Make a policy of a shipped pattern; its targets stay off."""
 
-CONFIRM_POLICY: Operation[ItemNamed, PortalDone] = Operation(
+CONFIRM_POLICY: Operation[HeldConfirmed, PortalDone] = Operation(
     answer=PortalDone,
     name="confirm_policy",
     room="portal",
     verb="POST",
     path="/v1/portal/policies/<item>/confirm",
-    args=ItemNamed,
+    args=HeldConfirmed,
     needs=Needs.MANAGER,
     noun="the confirmation of a policy",
     long=True,
     changes=True,
 )
-"""Publish what is held because it empties or halves a list."""
+"""Publish what is held because it empties or halves a list, if it is still what `mark` stands for."""
 
 DELETE_POLICY: Operation[ItemNamed, PortalDone] = Operation(
     answer=PortalDone,

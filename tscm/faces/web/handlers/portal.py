@@ -2,6 +2,8 @@
 Policies and targets of the embedded policy service.
 """
 
+from typing import TypeVar
+
 from tscm.errors import TscmError
 from tscm.faces.web.desk import Desk
 from tscm.faces.web.handlers.lists import refuse_accepting
@@ -13,7 +15,12 @@ from tscm.model import Json
 from tscm.operations.arguments import Nothing
 from tscm.operations.operation import Operation
 from tscm.operations.portal_answers import PortalDone
-from tscm.operations.portal_arguments import ItemKept, ItemNamed, TargetSwitched
+from tscm.operations.portal_arguments import (
+    HeldConfirmed,
+    ItemKept,
+    ItemNamed,
+    TargetSwitched,
+)
 from tscm.operations.table.listing import DEVICES
 from tscm.operations.table.portal import (
     ADOPT_POLICY,
@@ -23,6 +30,8 @@ from tscm.operations.table.portal import (
     PORTAL_TARGETS,
     SWITCH_TARGET,
 )
+
+Args = TypeVar("Args")
 
 
 @page(path="/policies", role=Role.VIEWER)
@@ -81,18 +90,20 @@ async def keep(desk: Desk, visit: Visit) -> Answer:
 @page(path="/policies/<name>/adopt", role=Role.OPERATOR, method="POST")
 async def adopt(desk: Desk, visit: Visit) -> Answer:
     """Make a policy of a shipped pattern."""
-    return await _named(desk, visit, ADOPT_POLICY)
+    return await _done(desk, visit, ADOPT_POLICY, ItemNamed(item=visit.parts["name"]))
 
 
 @page(path="/policies/<name>/confirm", role=Role.ADMIN, method="POST")
 async def confirm(desk: Desk, visit: Visit) -> Answer:
-    """Publish what is held because it empties or halves a list."""
-    return await _named(desk, visit, CONFIRM_POLICY)
+    """Publish what is held because it empties or halves a list: what the form showed, and nothing later."""
+    asked = HeldConfirmed(item=visit.parts["name"], mark=visit.text("mark")[:64])
+    return await _done(desk, visit, CONFIRM_POLICY, asked)
 
 
-async def _named(desk: Desk, visit: Visit, operation: Operation[ItemNamed, PortalDone]) -> Answer:
+async def _done(
+    desk: Desk, visit: Visit, operation: Operation[Args, PortalDone], asked: Args
+) -> Answer:
     try:
-        asked = ItemNamed(item=visit.parts["name"])
         done = await desk.asking.ask(operation, asked, visit.user)
     except TscmError as error:
         return await _policies(desk, visit, str(error), 400)
