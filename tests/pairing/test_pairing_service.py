@@ -260,7 +260,7 @@ async def test_an_older_look_at_the_files_does_not_undo_a_newer_one(
     held.set()
     for one in (first, second, third):
         await one
-    assert not portal.service._entries
+    assert not portal.service._known.entries
 
 
 def test_an_entry_is_not_half_deleted_on_a_full_disk(

@@ -82,7 +82,7 @@ class Site:
         bodies = CONSUMERS[self.settings.type].render(lists)
         self.at += 100
         publish(self.folder / "lists" / "edge", bodies, generation=generation, now=self.at)
-        shown = self.service._devices["edge"]
+        shown = self.service.published.devices["edge"]
         shown.looked_at = None
 
     def url(self, file: str = "block.txt", settings: PullSettings | None = None) -> str:
@@ -267,18 +267,18 @@ async def test_a_fault_of_ours_is_503_and_never_401(
     assert figures is not None
     assert "bytes and not" in figures.fault
     body.write_bytes(content)
-    site.service._devices["edge"].looked_at = None
+    site.service.published.devices["edge"].looked_at = None
     status, _, found = await site.curl(site.url(), "-u", "fw:s3cret")
     assert (status, found) == (200, content)
 
     current = site.folder / "lists" / "edge" / CURRENT
     current.write_bytes(b"{")
     body.unlink()
-    site.service._devices["edge"].looked_at = None
+    site.service.published.devices["edge"].looked_at = None
     status, _, found = await site.curl(site.url(), "-u", "fw:s3cret")
     assert (status, found) == (200, content)  # the cached bytes
     current.unlink()
-    site.service._devices["edge"].looked_at = None
+    site.service.published.devices["edge"].looked_at = None
     status, _, found = await site.curl(site.url(), "-u", "fw:s3cret")
     assert (status, found) == (200, content)
     figures = site.service.figures("edge")

@@ -2,13 +2,13 @@
 What the portal's listener looks up in its files, and how it uses up a code there.  Blocking.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from tscm.errors import TscmError
 from tscm.model import Json
 from tscm.pairing.book import brought_up_to_date, change_pairing, document_of
 from tscm.pairing.documents import etag_of
+from tscm.pairing.known import Known
 from tscm.pairing.messages import PairRequest
 from tscm.pairing.stages import Pairing, Verdict, consumed, with_content
 from tscm.services.entries import (
@@ -20,12 +20,9 @@ from tscm.services.entries import (
     rotate_key,
 )
 
-Files = tuple[Mapping[str, PortalEntry], Mapping[str, Pairing], dict[str, tuple[str, Json]]]
-"""Entries, pairings, and ETag and content of documents, by device ID."""
 
-
-def look_at_files(portal: Path, now: float) -> Files:
-    """Entries, pairings and documents by device ID.  Blocking."""
+def look_at_files(portal: Path, now: float) -> Known:
+    """Entries, pairings and documents as they lie there.  Blocking."""
     with FILES:  # no version for an entry that is another one by now
         found, _ = read_entries(portal)
         entries = {one.device_id: one for one in found}
@@ -39,7 +36,7 @@ def look_at_files(portal: Path, now: float) -> Files:
             except TscmError:
                 continue
             documents[device_id] = (etag_of(content), content)
-    return entries, pairings, documents
+    return Known(entries, pairings, documents)
 
 
 def use_code(

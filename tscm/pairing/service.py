@@ -6,7 +6,7 @@ nor a token that fits is answered at once, counted, and after some tries not lis
 """
 
 import json
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -31,6 +31,7 @@ from tscm.pairing.book import change_pairing, document_of
 from tscm.pairing.certificate import ensure_pairing_certificate
 from tscm.pairing.documents import etag_of
 from tscm.pairing.guesses import GUESSES, Guesses
+from tscm.pairing.known import Known, Marks, document_as_json
 from tscm.pairing.messages import (
     BODY_BYTES,
     FOLLOW,
@@ -38,15 +39,13 @@ from tscm.pairing.messages import (
     WAIT_SECONDS,
     Followed,
     MessageFaulty,
-    News,
     PairRequest,
-    State,
     decode,
     news_as_json,
     read_follow,
     read_pair,
 )
-from tscm.pairing.portal_files import Files, look_at_files, use_code
+from tscm.pairing.portal_files import look_at_files, use_code
 from tscm.pairing.seen import Seen, read_seen, write_seen
 from tscm.pairing.stages import Pairing, Stage, Verdict, digest, ended
 from tscm.services.certificate import tls_options
@@ -113,12 +112,9 @@ class PairingService(Service):
     _threads: Threads
     portal: Path
     _settings: PortalSettings
-    _marks: Callable[[str], str | None]
+    _marks: Marks
     _audit: Callable[[AuditEntry], None]
-    _entries: Mapping[str, PortalEntry] = field(factory=dict, init=False)
-    _pairings: Mapping[str, Pairing] = field(factory=dict, init=False)
-    _documents: dict[str, tuple[str, Json]] = field(factory=dict, init=False)
-    """ETag and content, by device ID."""
+    _known: Known = field(factory=Known, init=False)
     _seen: dict[str, Seen] = field(factory=dict, init=False)
     _seen_written: bool = field(default=True, init=False)
     _guesses: Guesses = field(factory=Guesses, init=False)
@@ -126,8 +122,7 @@ class PairingService(Service):
     site: BoundedSite | None = field(default=None, init=False)
     _ports: list[IListeningPort] = field(factory=list, init=False)
     _loops: tuple[PeriodicService, ...] = field(default=(), init=False)
-    _looker: Looker[Files | None] = field(init=False)
-    _loaded: bool = field(default=False, init=False)
+    _looker: Looker[Known | None] = field(init=False)
     _audited: int = field(default=0, init=False)
     _unaudited: int = field(default=0, init=False)
     _audited_since: float = field(default=0.0, init=False)
@@ -207,17 +202,16 @@ class PairingService(Service):
         """Take up entries and pairings as they lie on the disk, and answer those for whom that is news."""
         await self._looker.again()
 
-    async def _take_up(self, found: Files | None) -> None:
+    async def _take_up(self, found: Known | None) -> None:
         assert found is not None  # what a look gives
-        self._entries, self._pairings, self._documents = found
-        self._loaded = True
+        self._known = found
         await self._tell()
 
     async def _keep_seen(self) -> None:
         if self._seen_written:
             return
         self._seen_written = True
-        known = {name: one for name, one in self._seen.items() if name in self._pairings}
+        known = {name: one for name, one in self._seen.items() if name in self._known.pairings}
         self._seen = known
         try:
             await self._threads.run(write_seen, self.portal, known)
@@ -256,7 +250,7 @@ class PairingService(Service):
             return _fault(404, "there is nothing here")
         if method != b"POST":
             return _fault(405, "use POST")
-        if not self._loaded:
+        if self._looker.state is None:
             return _fault(503, "the portal is starting")
         now = wall_seconds(self._reactor)
         if path == PAIR.encode():
@@ -267,10 +261,10 @@ class PairingService(Service):
         return await self._follow(read_follow(decode(raw)), peer, now, request)
 
     async def _pair(self, asked: PairRequest, peer: str, now: float) -> _Answer:
-        entry = self._entries.get(asked.device_id)
+        entry = self._known.entries.get(asked.device_id)
         if entry is None:
             await self.look_again()  # it may be newer than the last look
-            entry = self._entries.get(asked.device_id)
+            entry = self._known.entries.get(asked.device_id)
         code = digest(asked.code)
         if entry is None:
             return self._refused(asked, None, Verdict.WRONG, peer, now)
@@ -303,7 +297,7 @@ class PairingService(Service):
             status=200,
             body={
                 "nickname": entry.nickname,
-                "document": _document(pairing.version, etag_of(document), document),
+                "document": document_as_json(pairing.version, etag_of(document), document),
             },
         )
 
@@ -365,37 +359,33 @@ class PairingService(Service):
     async def _follow(
         self, followed: tuple[Followed, ...], peer: str, now: float, request: Request
     ) -> _Answer:
-        known = [one for one in followed if self._is_known(one)]
+        known = [one for one in followed if self._known.is_known(one)]
         if len(known) < len(followed) and not known:
             if self._guesses.waits(peer, self._reactor.seconds()):
                 return _fault(429, "too many wrong tokens; try again later")
             await self.look_again()
-            known = [one for one in followed if self._is_known(one)]
+            known = [one for one in followed if self._known.is_known(one)]
             if not known:
                 self._guesses.wrong(peer, self._reactor.seconds())
         for one in known:
             await self._take(one, now)
-        if known and len(known) == len(followed) and not self._news(followed):
+        if known and len(known) == len(followed) and not self._known.news(followed, self._marks):
             await self._wait(followed, request)
         if not self.running:
             return _fault(503, "the portal is stopping")
-        told = self._news(followed) or [self._state(one) for one in followed]
+        told = self._known.news(followed, self._marks) or self._known.states(followed, self._marks)
         return _Answer(status=200, body=news_as_json(told))
-
-    def _is_known(self, one: Followed) -> bool:
-        pairing = self._pairings.get(one.device_id)
-        return pairing is not None and pairing.follows(digest(one.token))
 
     async def _take(self, one: Followed, now: float) -> None:
         """What a manager says of a device of its own."""
-        if self._pairings[one.device_id].stage(now) is not Stage.PAIRED:
+        if self._known.pairings[one.device_id].stage(now) is not Stage.PAIRED:
             return
         if one.unpair:
-            who = f"manager {self._pairings[one.device_id].manager}"
+            who = f"manager {self._known.pairings[one.device_id].manager}"
             await self._threads.run(
                 change_pairing, self.portal, one.device_id, lambda it: ended(it, who, now)
             )
-            entry = self._entries.get(one.device_id)
+            entry = self._known.entries.get(one.device_id)
             self._note(
                 None if entry is None else entry.nickname, f"{who} unpaired", now=now, always=True
             )
@@ -423,53 +413,11 @@ class PairingService(Service):
         """Answer those who have waited long enough, or for whom there is news."""
         now = self._reactor.seconds()
         for one in list(self._waiting):
-            if one in self._waiting and (now >= one.until or self._news(one.followed)):
+            if one in self._waiting and (
+                now >= one.until or self._known.news(one.followed, self._marks)
+            ):
                 self._waiting.remove(one)
                 one.answered.callback(None)
-
-    def _news(self, followed: Sequence[Followed]) -> list[News]:
-        """All devices of a request, if there is something to say of one of them."""
-        states = [self._state(one) for one in followed]
-        if any(
-            state.state != State.PAIRED
-            or state.document is not None
-            or dict(state.lists) != dict(one.lists)
-            for one, state in zip(followed, states, strict=True)
-        ):
-            return states
-        return []
-
-    def _state(self, one: Followed) -> News:
-        if not self._is_known(one):
-            return News(device_id=one.device_id, state=State.UNKNOWN)
-        pairing, entry = self._pairings[one.device_id], self._entries.get(one.device_id)
-        if pairing.ended_at or pairing.revoked:
-            return News(device_id=one.device_id, state=State.UNPAIRED)
-        if (
-            entry is None
-        ):  # a file that cannot be read, or was deleted by hand: nothing is decided by that
-            return News(
-                device_id=one.device_id, state=State.PAIRED, version=one.known, lists=one.lists
-            )
-        found = self._documents.get(one.device_id)
-        newer = found is not None and found[0] == pairing.etag and pairing.version > one.known
-        return News(
-            device_id=one.device_id,
-            state=State.PAIRED,
-            version=pairing.version,
-            document=_document(pairing.version, *found) if newer and found else None,
-            lists=self._marked(entry, one.lists),
-        )
-
-    def _marked(self, entry: PortalEntry, known: Mapping[str, str]) -> Mapping[str, str]:
-        """The mark of each list, as the manager has it where a portal that just started does not know it yet."""
-        found: dict[str, str] = {}
-        for name in _lists_of(entry):
-            mark = self._marks(name)
-            mark = known.get(name) if mark is None else mark
-            if mark is not None:
-                found[name] = mark
-        return found
 
     def failed(self, failure: Failure, request: Request) -> None:
         """A fault in this program: told, and answered as one that passes."""
@@ -477,14 +425,6 @@ class PairingService(Service):
         if not request._disconnected and not request.finished and not request.startedWriting:  # noqa: SLF001
             request.setResponseCode(500)
             request.finish()
-
-
-def _lists_of(entry: PortalEntry) -> tuple[str, ...]:
-    return (entry.block_list, entry.allow_list)
-
-
-def _document(version: int, etag: str, settings: Json) -> Json:
-    return {"version": version, "etag": etag, "settings": settings}
 
 
 class _Root(Resource):

@@ -7,7 +7,6 @@ force, and is told.
 """
 
 import time
-from collections import Counter
 from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
@@ -35,7 +34,6 @@ from tscm.services.list_bodies import Bodies, NoRoom
 from tscm.services.list_gate import (
     NOT_ALLOWED,
     NOT_FOUND,
-    Door,
     http_date,
     is_held,
     judge,
@@ -47,7 +45,6 @@ from tscm.services.list_gate import (
 from tscm.services.list_pieces import Pieces
 from tscm.services.portal_lists import PortalLists, name_in
 from tscm.services.publication import (
-    CURRENT,
     MD5,
     PLAIN_BLOCK,
     TEXT,
@@ -55,8 +52,8 @@ from tscm.services.publication import (
     Publication,
     PublicationDamaged,
     read_body,
-    read_publication,
 )
+from tscm.services.published_devices import PublishedDevices, Shown
 from tscm.services.pulls import PullBook
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import Listen
@@ -65,28 +62,11 @@ from tscm.settings.pulled import PullSettings
 BOUNDS = HttpBounds(
     connections=512, connections_per_address=128, taken_seconds=300.0, head_bytes=16384
 )
-LOOK_SECONDS = 1.0
-"""Minimum interval between two looks at what is published for a device."""
 ROUND_SECONDS = 3.0
 """Between two looks at all devices, and between two writes of who pulled."""
 _LATER = 503
 _LISTENER = "lists listener"
 _SETTINGS = "[listen] lists_certificate and lists_key"
-
-
-@define(eq=False)
-class Shown:
-    """One device: who may pull, what is served, and what is wrong with it."""
-
-    settings: PullSettings
-    door: Door
-    publication: Publication | None = None
-    signature: tuple[int, int, int] | None = None
-    looked_at: float | None = None
-    looking: list[Deferred[None]] | None = None
-    """Who waits for the look that is in progress; None where none is."""
-    fault: str = ""
-    refused: Counter[str] = field(factory=Counter)
 
 
 @frozen(kw_only=True, eq=False)
@@ -121,13 +101,14 @@ class ListService(Service):
     """The lists of the policy service in this process, for who shows a device key."""
     tls: TlsServer | None = field(default=None, init=False)
     _since: float = field(default=0.0, init=False)
-    _devices: dict[str, Shown] = field(factory=dict, init=False)
+    published: PublishedDevices = field(init=False)
     _ports: dict[HostPort, IListeningPort] = field(factory=dict, init=False)
     _round: PeriodicService = field(init=False)
     _strangers: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.bodies = Bodies(self._threads)
+        self.published = PublishedDevices(self._reactor, self._threads, self.folder)
         self._round = PeriodicService(
             self._reactor, ROUND_SECONDS, self._look_around, "check of published lists"
         )
@@ -212,28 +193,24 @@ class ListService(Service):
 
     def set_device(self, settings: DeviceSettings) -> None:
         """Take in a device, or its changed settings; one that pulls no list is not served."""
-        if not isinstance(settings, PullSettings):
-            self._devices.pop(settings.name, None)
-            return
-        door, present = Door.of(settings), self._devices.get(settings.name)
-        if present is None:
-            self._devices[settings.name] = Shown(settings, door)
+        if isinstance(settings, PullSettings):
+            self.published.put(settings)
         else:
-            present.settings, present.door = settings, door
+            self.published.devices.pop(settings.name, None)
 
     def forget_device(self, name: str) -> None:
         """Serve it no more, and forget who pulled for it."""
-        self._devices.pop(name, None)
+        self.published.devices.pop(name, None)
         self.book.forget(name)
 
     def rename_device(self, name: str, to: str) -> None:
         """Serve it no more under *name*; who pulled for it pulled for *to*."""
-        self._devices.pop(name, None)
+        self.published.devices.pop(name, None)
         self.book.rename(name, to)
 
     def figures(self, name: str) -> PullFigures | None:
         """How the lists of a device are served; None where it pulls none."""
-        one = self._devices.get(name)
+        one = self.published.devices.get(name)
         if one is None:
             return None
         published = one.publication
@@ -253,10 +230,9 @@ class ListService(Service):
 
     async def figures_now(self, name: str) -> PullFigures | None:
         """The same, with what is published at this moment."""
-        one = self._devices.get(name)
+        one = self.published.devices.get(name)
         if one is not None:
-            one.looked_at = None
-            await self.look(one)
+            await self.published.look_now(one)
         return self.figures(name)
 
     def stamp(self, name: str) -> tuple[object, ...]:
@@ -277,60 +253,7 @@ class ListService(Service):
         if self.tls is not None:
             self.tls.follow()
         self.book.write_or_wait()
-        for one in await self._changed(list(self._devices.values())):
-            one.looked_at = None
-            await self.look(one)
-
-    async def _changed(self, devices: list[Shown]) -> list[Shown]:
-        """Those for which something else is published than at the last look: one call for all."""
-        asked = [(self.folder / one.settings.name, one.signature) for one in devices]
-        flags = await self._threads.run(_flags, asked)
-        return [one for one, flag in zip(devices, flags, strict=True) if flag or one.fault]
-
-    async def look(self, one: Shown) -> None:
-        """Take up what is published for a device by now, unless that was just done."""
-        if one.looking is not None:
-            if one.publication is None:
-                waiting: Deferred[None] = Deferred()
-                one.looking.append(waiting)
-                await waiting
-            return
-        now = self._reactor.seconds()
-        recent = one.looked_at is not None and now - one.looked_at < LOOK_SECONDS
-        if recent and one.publication is not None:
-            return
-        one.looked_at, one.looking = now, []
-        try:
-            await self._look(one)
-        finally:
-            waiters, one.looking = one.looking, None
-            for waiter in waiters:
-                waiter.callback(None)
-
-    async def _look(self, one: Shown) -> None:
-        folder = self.folder / one.settings.name
-        try:
-            signature, found = await self._threads.run(_read_changed, folder, one.signature)
-        except (PublicationDamaged, OSError) as error:
-            one.signature = None
-            self._tell(one, str(error))
-            return
-        if signature is None and one.publication is not None:
-            one.signature = None
-            self._tell(one, f"{folder / CURRENT} is gone")
-        elif signature != one.signature or one.fault:
-            one.signature, one.fault = signature, ""
-            if found is not _UNCHANGED:
-                one.publication = found
-
-    def _tell(self, one: Shown, fault: str) -> None:
-        if fault != one.fault:
-            self._log.error(
-                "the lists of {device} cannot be read, and the last good ones are served: {fault}",
-                device=one.settings.name,
-                fault=fault,
-            )
-        one.fault = fault
+        await self.published.look_at_all()
 
     # -- requests --------------------------------------------------------------
 
@@ -341,7 +264,7 @@ class ListService(Service):
             await self._answer_by_key(request, self.portal, name)
             return
         asked = read_path(request.path)
-        shown = self._devices.get(asked.device) if asked is not None else None
+        shown = self.published.devices.get(asked.device) if asked is not None else None
         peer = str(getattr(request.getClientAddress(), "host", ""))
         refusal = judge(
             None if shown is None else shown.door,
@@ -360,7 +283,7 @@ class ListService(Service):
             refusal = Refusal(status=405, sentence=sentence, headers=allowed)
             self._refuse(request, shown, refusal)
             return
-        await self.look(shown)
+        await self.published.look(shown)
         published = shown.publication
         if published is None:
             self._refuse(request, shown, later("no list is published for this device yet"))
@@ -432,8 +355,7 @@ class ListService(Service):
             self._refuse(request, shown, later("too many lists are being sent now"))
             return
         except (PublicationDamaged, OSError) as error:
-            shown.signature = None
-            self._tell(shown, str(error))
+            self.published.damaged(shown, str(error))
             self._refuse(request, shown, later("the list cannot be read now"))
             return
         try:
@@ -496,33 +418,3 @@ class _Lists(Resource):
         answer: Coroutine[Deferred[Any], Any, None] = self._service.answer(request)
         Deferred.fromCoroutine(answer).addErrback(self._service.failed, request)
         return NOT_DONE_YET
-
-
-_UNCHANGED = object()
-
-
-def _flags(asked: list[tuple[Path, tuple[int, int, int] | None]]) -> list[bool]:
-    """For each folder: is its publication another than the one with that signature?"""
-    return [_signature(folder) != before for folder, before in asked]
-
-
-def _signature(folder: Path) -> tuple[int, int, int] | None:
-    try:
-        found = (folder / CURRENT).stat()
-    except OSError:
-        return None
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
-
-
-def _read_changed(
-    folder: Path, before: tuple[int, int, int] | None
-) -> tuple[tuple[int, int, int] | None, Any]:
-    """Signature and publication of *folder*, the latter only where the former is another than *before*."""
-    try:
-        found = (folder / CURRENT).stat()
-    except FileNotFoundError:
-        return None, None
-    signature = (found.st_mtime_ns, found.st_size, found.st_ino)
-    if signature == before:
-        return signature, _UNCHANGED
-    return signature, read_publication(folder)

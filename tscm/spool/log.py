@@ -25,6 +25,10 @@ def _nothing() -> None:
     pass
 
 
+_FAULT_SECONDS = 60.0
+"""A fault of the disk that did not come again for so long is over."""
+
+
 @define(eq=False)
 class DeviceLog:
     """
@@ -52,7 +56,7 @@ class DeviceLog:
     retry_notices: bool = field(default=False, init=False)
     """Whether a read failed, so that those who wait should be told to try again."""
     fault_seen: tuple[int, float] = field(default=(0, 0.0), init=False)
-    """Faults counted at a time: for `service` to see that no more came."""
+    """Faults counted at a time: for `retry_failed` to see that no more came."""
     repaired_at_once: int = REPAIRED_AT_ONCE
     """Bytes of a live file that are read or copied in the reactor's thread; more by another one."""
     _first_told: int = field(default=0, init=False)
@@ -322,7 +326,24 @@ class DeviceLog:
             else:
                 self._mended()
 
+    def retry_failed(self, now: float) -> None:
+        """Try again what the disk refused, and see whether that is over; *now* is of the reactor's clock."""
+        live = self.live
+        try:
+            live.finish_rename()
+        except OSError as error:
+            live.ill(error)
+        if self.fault_seen[0] != live.faults:
+            self.fault_seen = (live.faults, now)
+        elif live.lines > live.fault_lines or now - self.fault_seen[1] >= _FAULT_SECONDS:
+            live.well()
+
     # -- figures --------------------------------------------------------------
+
+    @property
+    def lost_lines(self) -> int:
+        """Lines that are gone by no doing of ours, since the log began."""
+        return self.live.state.deleted_lines.get("lost", 0)
 
     def figures(self, opened_lines: int = 0, *, look: bool = True) -> LogFigures:
         """

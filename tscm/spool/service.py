@@ -2,7 +2,6 @@
 The spool as the other rooms see it: logs by device, kept in order while time passes.
 """
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -27,6 +26,7 @@ from tscm.spool.disk import Disk
 from tscm.spool.early import open_at_once
 from tscm.spool.figures import LogFigures, LogGlance, OrphanFigures
 from tscm.spool.glance import AT_ONCE_BYTES, TakesLong
+from tscm.spool.line_counts import LineCounts
 from tscm.spool.live import LiveLog
 from tscm.spool.log import DeviceLog
 from tscm.spool.names import LogFolder
@@ -38,6 +38,7 @@ from tscm.spool.reader import DeviceReader
 from tscm.spool.repairs import Repairs
 from tscm.spool.retention import Retention, RetentionRules
 from tscm.spool.room import RoomKeeper
+from tscm.spool.rotation import Rotation
 from tscm.spool.seals import SEAL_SECONDS, SealQueue
 from tscm.spool.sync import Syncer
 from tscm.spool.tools_list import LogSummary
@@ -46,7 +47,6 @@ _UPKEEP_SECONDS = 1.0
 _ASIDE_SECONDS = 5.0
 _LOOK_SECONDS = 60.0
 _SIZES = ("max_mb_per_device", "min_free_mb")  # what may change while it runs
-_FAULT_SECONDS = 60.0
 _UNKNOWN_BYTES = 64 << 20
 """How far the index of a live file may be behind its text at a start: it is written each second."""
 
@@ -79,15 +79,9 @@ class SpoolService(MultiService):
     unknown_lines: int = field(default=0, init=False)
     """Lines for devices that have no open log: refused."""
     _devices: dict[str, DeviceLog] = field(factory=dict, init=False)
-    _rotate_bytes: dict[str, int] = field(factory=dict, init=False)
-    _opened_lines: dict[str, int] = field(factory=dict, init=False)
-    """Lines of each log when this process first opened it, repaired and counted."""
-    _closed: dict[str, tuple[int, int]] = field(factory=dict, init=False)
-    """Lines that a log had when it was closed, and those of them that were lost."""
+    _counts: LineCounts = field(factory=LineCounts, init=False)
+    _rotation: Rotation = field(init=False)
     _dirty: list[DeviceLog] = field(factory=list, init=False)
-    _full_logs: SealQueue = field(init=False)
-    _due: deque[tuple[float, DeviceLog, int]] = field(factory=deque, init=False)
-    _due_base: dict[str, int] = field(factory=dict, init=False)
     _ready: list[DeviceLog] = field(factory=list, init=False)
     _telling: IDelayedCall | None = field(default=None, init=False)
     on_opened: Callable[[str, int], None] = field(default=_nobody, init=False)
@@ -106,7 +100,6 @@ class SpoolService(MultiService):
 
     def __attrs_post_init__(self) -> None:
         self._syncer = Syncer(self.disk, self.threads, self.bounds.fsync)
-        self._full_logs = SealQueue(self.seal_seconds)
         self.share_files(allowed_files(), 0)
         upkeep = PeriodicService(self.clock, _UPKEEP_SECONDS, self._upkeep, "log maintenance")
         self._orphans = Orphans(self.disk, self.threads, self.at_once_bytes)
@@ -120,6 +113,15 @@ class SpoolService(MultiService):
             self._orphans,
             self._devices,
             lambda: {*self._devices, *self._openings.lines()},
+        )
+        self._rotation = Rotation(
+            self.clock,
+            self.bounds.rotate_seconds,
+            self._devices,
+            SealQueue(self.seal_seconds),
+            self._syncer,
+            self._room,
+            self._note_more,
         )
         self._compactor = Compactor(self.disk, self.threads, self.bounds.compress, self.clock)
         looking = PeriodicService(
@@ -172,7 +174,7 @@ class SpoolService(MultiService):
         thread: `LogOpening` is raised until then, and lines of the device are stored.  Raises `DeviceBeingRemoved` while an
         earlier log of this name is being deleted, `OSError`.
         """
-        self._rotate_bytes[name] = rotate_bytes
+        self._rotation.rotate_bytes[name] = rotate_bytes
         log = self._devices.get(name)
         if log is None:
             if name in self._orphans.leaving:
@@ -222,19 +224,18 @@ class SpoolService(MultiService):
         live.catalogue.share(self._lists)
         live.on_dirty = partial(self._note_dirty, log)
         live.on_more = partial(self._note_more, log)
-        live.on_full = partial(self._full, log)
+        live.on_full = partial(self._rotation.full, log)
         live.now = partial(wall_seconds, self.clock)
         log.on_mended = partial(self._note_mended, log)
         log.on_large = partial(self._repairs.begin, log)
         self._devices[name] = log
-        self._closed.pop(name, None)
-        self._opened_lines.setdefault(name, lines)
-        self._note_age(log)
+        self._counts.take_open(name, lines)
+        self._rotation.note_age(log)
         return log
 
     def _opened(self, name: str, live: LiveLog, lines: int, sealed: int) -> None:
         """A log was opened in a thread."""
-        live.full_bytes = self._rotate_bytes[name]
+        live.full_bytes = self._rotation.rotate_bytes[name]
         self._take(name, live, lines)
         if sealed >= 0:
             self._syncer.add_sealed(sealed, live.folder)
@@ -246,11 +247,11 @@ class SpoolService(MultiService):
         log = self._devices.pop(name, None)
         if log is None:
             return
-        self._due_base.pop(name, None)
+        self._rotation.closed(name)
         if self.bounds.fsync != "off":
             self._syncer.add_open(log.live)
         log.close(clean=True)
-        self._closed[name] = (log.live.lines, _lost(log))
+        self._counts.take_closed(name, log.live.lines, log.lost_lines)
 
     def forget_device(self, name: str) -> None:
         """
@@ -263,7 +264,7 @@ class SpoolService(MultiService):
             for reader in list(log.readers):
                 log.drop_reader(reader)
         self.close_device(name)
-        self._rotate_bytes.pop(name, None)
+        self._rotation.rotate_bytes.pop(name, None)
 
     def rename_log(self, name: str, to: str) -> None:
         """
@@ -277,15 +278,8 @@ class SpoolService(MultiService):
         self._orphans.release(to)
         self.close_device(name)
         self.disk.rename(self.logs / name, self.logs / to)
-        self._rotate_bytes.pop(name, None)
-        lines, lost = self._closed.pop(name, (0, 0))
-        opened = self._opened_lines
-        if (
-            name in opened
-        ):  # listeners count on under either name, and may have counted there before
-            opened[to] = opened.get(to, 0) + lines
-            opened[name] -= lines
-            self._closed[to] = lines, lost
+        self._rotation.rotate_bytes.pop(name, None)
+        self._counts.renamed(name, to)
 
     async def delete_log(self, name: str) -> LogSummary:
         """
@@ -304,9 +298,7 @@ class SpoolService(MultiService):
             gone: LogSummary = await self.threads.run(delete_log, self.disk, self.logs, name)
         finally:
             self._orphans.leaving.discard(name)
-        lines, _ = self._closed.pop(name, (0, 0))
-        if name in self._opened_lines:  # listeners count on, and the next log begins at 0
-            self._opened_lines[name] -= lines
+        self._counts.deleted(name)
         return gone
 
     def orphans(self) -> list[OrphanFigures]:
@@ -342,48 +334,7 @@ class SpoolService(MultiService):
         Seal the live segment now; False when nothing stands in it, or the disk refuses.
         """
         log = self._device(device)
-        return log.live.end > log.live.base and self._seal(log)
-
-    def _full(self, log: DeviceLog) -> None:
-        """The size is reached: sealed at once, or by upkeep, where it or many others were sealed just now."""
-        if self._full_logs.at_once(log, self.clock.seconds()):
-            self._seal(log)
-
-    def _seal(self, log: DeviceLog, *, look: bool = True) -> bool:
-        """*look*: and see to the room at once."""
-        live = log.live
-        rotate = self._rotate_bytes[log.name]
-        if live.end - live.base > log.repaired_at_once:
-            log.repair()
-        if log.copying is not None:  # not before its file is where it should be
-            self._full_logs.add(log)
-            return False
-        try:
-            fd = live.seal()
-        except OSError as error:
-            log.trouble(error, "cannot be rotated")
-            live.full_bytes = live.end - live.base + rotate  # not again with every batch
-            return False
-        live.full_bytes = rotate
-        log.sealed_at = self.clock.seconds()
-        self._syncer.add_sealed(fd, live.folder)
-        if live.waiting:
-            self._note_more(log)
-        if look:
-            self._room.look([log])
-        return True
-
-    async def _seal_full(self) -> None:
-        """Seal what reached its size since the last look, as far as it is due; the rest waits once more."""
-        async for log in in_slices(self.clock, self._full_logs.take()):
-            if self._devices.get(log.name) is not log:
-                continue
-            live, rotate = log.live, self._rotate_bytes[log.name]
-            over = live.end - live.base - rotate
-            if over < 0:  # sealed for another reason meanwhile
-                live.full_bytes = rotate
-            elif self._full_logs.is_due(log, self.clock.seconds(), over):
-                self._seal(log, look=False)
+        return log.live.end > log.live.base and self._rotation.seal(log)
 
     # -- lines out ------------------------------------------------------------
 
@@ -446,11 +397,11 @@ class SpoolService(MultiService):
         `appended_lines` are those that came since this process opened it first, by the log itself.
         """
         log = self._device(device)
-        return log.figures(self._opened_lines[device], look=look)
+        return log.figures(self._counts.opened[device], look=look)
 
     def glance(self, device: str) -> LogGlance:
         """What each line changes of `figures`: for rows of all devices."""
-        return self._device(device).glance(self._opened_lines[device])
+        return self._device(device).glance(self._counts.opened[device])
 
     def stored_lines(self) -> dict[str, int]:
         """
@@ -458,29 +409,20 @@ class SpoolService(MultiService):
 
         Also of logs that were open and are closed now: their last lines came after the last note.
         """
-        now = {name: log.live.lines for name, log in self._devices.items()}
-        return {**{name: lines for name, (lines, _) in self._closed.items()}, **now}
+        return self._counts.stored({name: log.live.lines for name, log in self._devices.items()})
 
     def lost_lines(self) -> dict[str, int]:
         """Lines of each such log that are gone by no doing of ours, since it began."""
-        now = {name: _lost(log) for name, log in self._devices.items()}
-        return {**{name: lost for name, (_, lost) in self._closed.items()}, **now}
+        return self._counts.lost({name: log.lost_lines for name, log in self._devices.items()})
 
     # -- while time passes ----------------------------------------------------
 
     def _note_dirty(self, log: DeviceLog) -> None:
         self._dirty.append(log)
-        self._note_age(log)
-
-    def _note_age(self, log: DeviceLog) -> None:
-        """Have the live segment sealed in time, once for each."""
-        live = log.live
-        if live.end > live.base and self._due_base.get(log.name) != live.base:
-            self._due_base[log.name] = live.base
-            self._due.append((self.clock.seconds() + self.bounds.rotate_seconds, log, live.base))
+        self._rotation.note_age(log)
 
     def _note_mended(self, log: DeviceLog) -> None:
-        self._note_age(log)
+        self._rotation.note_age(log)
         if log.live.waiting:
             self._note_more(log)
 
@@ -505,44 +447,24 @@ class SpoolService(MultiService):
                 continue
             log.repair()
             log.live.flush_index()
-            self._note_age(log)
+            self._rotation.note_age(log)
             if self.bounds.fsync == "interval":
                 self._syncer.mark(log.live)
         for early in self._openings.live():
             early.flush_index()
             if self.bounds.fsync == "interval":
                 self._syncer.mark(early)
-        await self._seal_full()
-        self._room.look(dirty)
+        await self._rotation.run(dirty)
         now = self.clock.seconds()
-        while self._due and self._due[0][0] <= now:
-            _, log, base = self._due.popleft()
-            if log.live.base == base and self._devices.get(log.name) is log:
-                if self._seal(log):
-                    continue
-                self._due_base.pop(log.name, None)
-                self._note_age(log)
         troubled = False
         for log in self._devices.values():
             if log.live.fault is not None:
                 troubled = True
-                self._retry_failed(log, now)
+                log.retry_failed(now)
+                if log.retry_notices:
+                    self._note_more(log)
         if troubled:
             self._room.now()
-
-    def _retry_failed(self, log: DeviceLog, now: float) -> None:
-        """Try again what the disk refused, and see whether it is over."""
-        live = log.live
-        try:
-            live.finish_rename()
-        except OSError as error:
-            live.ill(error)
-        if log.retry_notices:
-            self._note_more(log)
-        if log.fault_seen[0] != live.faults:
-            log.fault_seen = (live.faults, now)
-        elif live.lines > live.fault_lines or now - log.fault_seen[1] >= _FAULT_SECONDS:
-            live.well()
 
     async def look_at_files(self) -> None:
         """Repair what another process has moved, deleted, truncated or written of the live files."""
@@ -555,10 +477,6 @@ class SpoolService(MultiService):
 
     async def _sync(self) -> None:
         await self._syncer.run()
-
-
-def _lost(log: DeviceLog) -> int:
-    return log.live.state.deleted_lines.get("lost", 0)
 
 
 def _rules(bounds: SpoolBounds) -> RetentionRules:

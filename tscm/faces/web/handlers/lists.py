@@ -3,7 +3,7 @@ User lists: search, edit by a pasted text, compare versions and go back.
 """
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from tscm.base.time_words import read_end
@@ -22,7 +22,7 @@ from tscm.faces.web.views.lists import (
 )
 from tscm.faces.web.visit import Answer, Faulty, NotHere, Page, Redirect, Visit
 from tscm.operations.arguments import Nothing
-from tscm.operations.list_answers import ListPage, TextRead
+from tscm.operations.list_answers import ListDone, ListPage, TextRead
 from tscm.operations.list_arguments import (
     AddressSought,
     FoundRemoved,
@@ -47,6 +47,8 @@ from tscm.operations.table.user_lists import (
     UNDO_LIST,
 )
 from tscm.store.user_list_values import ListVersion, UserList
+
+Args = TypeVar("Args")
 
 _PAGE = 100
 _PAGES_MOST = 10_000
@@ -200,49 +202,41 @@ async def edit(desk: Desk, visit: Visit) -> Answer:
             skip_faults=draft.skip,
             shrink=draft.shrink,
         )
-        refuse_accepting(visit, EDIT_LIST, asked)
-        done = await desk.asking.ask(EDIT_LIST, asked, visit.user)
+        return await _changed(desk, visit, EDIT_LIST, asked)
     except (ValueError, TscmError) as error:
         return await _list(desk, visit, str(error), 400, draft=draft)
-    return Redirect(to=f"/lists/{quote(name, safe='')}", notice=f"{done.sentence}.")
 
 
 @page(path="/lists/<name>/remove", role=Role.OPERATOR, method="POST")
 async def remove(desk: Desk, visit: Visit) -> Answer:
     """Remove the entries that a search finds."""
-    name = visit.parts["name"]
     try:
         asked = FoundRemoved(
-            list_name=name,
+            list_name=visit.parts["name"],
             search=visit.text("search"),
             version=_version(visit),
             reason=visit.text("reason"),
             shrink=bool(visit.text("shrink")),
         )
-        refuse_accepting(visit, REMOVE_FOUND, asked)
-        done = await desk.asking.ask(REMOVE_FOUND, asked, visit.user)
+        return await _changed(desk, visit, REMOVE_FOUND, asked)
     except (ValueError, TscmError) as error:
         return await _list(desk, visit, str(error), 400)
-    return Redirect(to=f"/lists/{quote(name, safe='')}", notice=f"{done.sentence}.")
 
 
 @page(path="/lists/<name>/undo", role=Role.OPERATOR, method="POST")
 async def undo(desk: Desk, visit: Visit) -> Answer:
     """Go back to an earlier version, as a new one."""
-    name = visit.parts["name"]
     try:
         asked = ListUndone(
-            list_name=name,
+            list_name=visit.parts["name"],
             to=_number(visit.text("to")),
             version=_version(visit),
             reason=visit.text("reason"),
             shrink=bool(visit.text("shrink")),
         )
-        refuse_accepting(visit, UNDO_LIST, asked)
-        done = await desk.asking.ask(UNDO_LIST, asked, visit.user)
+        return await _changed(desk, visit, UNDO_LIST, asked)
     except (ValueError, TscmError) as error:
         return await _list(desk, visit, str(error), 400)
-    return Redirect(to=f"/lists/{quote(name, safe='')}", notice=f"{done.sentence}.")
 
 
 @page(path="/lists/<name>/delete", role=Role.ADMIN, method="POST")
@@ -252,10 +246,20 @@ async def delete(desk: Desk, visit: Visit) -> Answer:
     try:
         if visit.text("typed") != name:
             raise Faulty(f"type the name of the list, {name}, to delete it with all its versions")
-        done = await desk.asking.ask(DELETE_LIST, ListNamed(list_name=name), visit.user)
+        return await _changed(desk, visit, DELETE_LIST, ListNamed(list_name=name), to="/lists")
     except TscmError as error:
         return await _list(desk, visit, str(error), 400)
-    return Redirect(to="/lists", notice=f"{done.sentence}.")
+
+
+async def _changed(
+    desk: Desk, visit: Visit, operation: Operation[Args, ListDone], asked: Args, *, to: str = ""
+) -> Answer:
+    """Have the list changed as *asked*, then show *to*, the list itself unless it is gone.  Raises `TscmError`."""
+    refuse_accepting(visit, operation, asked)
+    done = await desk.asking.ask(operation, asked, visit.user)
+    return Redirect(
+        to=to or f"/lists/{quote(visit.parts['name'], safe='')}", notice=f"{done.sentence}."
+    )
 
 
 @page(path="/lists/<name>/diff", role=Role.VIEWER)
