@@ -3,7 +3,8 @@ Every small change that can be made to a module: what `tests/mutants.py` tries o
 
 A change is a comparison turned round, a sum made a difference, a constant one higher, a condition negated, a
 returned value left out, a statement skipped.  Sentences for people, annotations, assertions and tables of
-constants are left alone.
+constants are left alone, and so is a line that ends with `SPEED_ALONE`: a bound between two ways to one result,
+of which no test can tell which was taken.
 """
 
 import ast
@@ -35,6 +36,7 @@ CALCULATED = {
     ast.BitAnd: "|",
     ast.BitOr: "&",
 }
+SPEED_ALONE = "# either way gives the same"
 LAYOUT = {"kw_only", "eq", "order", "repr", "init", "slots", "strict", "factory"}
 """Keywords that say how a class is made, not what it decides."""
 
@@ -72,6 +74,8 @@ class _Changes(ast.NodeVisitor):
         assert node.end_col_offset is not None
         start = self._starts[node.lineno - 1] + node.col_offset
         end = self._starts[node.end_lineno - 1] + node.end_col_offset
+        if self._text[end:].partition(b"\n")[0].rstrip().endswith(SPEED_ALONE.encode()):
+            return
         before = self._text[start:end].decode()
         self.found.append(Mutant(self._path, start, end, node.lineno, before, after))
 

@@ -41,7 +41,7 @@ _V4_BITS = 32
 _V4_LENGTHS = {str(length): length for length in range(_V4_BITS + 1)}
 _OWNER_AT, _OWNER_OCTETS, _TYPE, _CLS, _AT, _OCTETS = range(6)  # columns of `Section`
 _WIDTHS = {A: 4, AAAA: 16}
-FEW = 16
+FEW = 16  # either way gives the same
 """Of records of a message: up to so many are read one by one."""
 _RPZ_IP = b"\x06rpz-ip"
 _PASSTHRU = b"\x0crpz-passthru\0"

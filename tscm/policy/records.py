@@ -26,7 +26,7 @@ _FIXED = struct.Struct(">HHIH")
 _SERIAL = struct.Struct(">I")
 _ROW = struct.Struct("=6I")
 _TYPE = 2
-_FEW = 16
+_FEW = 16  # either way gives the same
 """Of rows: up to so many are looked at one by one, which costs less than a column."""
 
 

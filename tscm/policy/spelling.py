@@ -62,7 +62,7 @@ def _cause(text: str) -> str:
             return f"{shown} has {len(octets)} octets instead of 4"
         if any(len(octet) > 1 and octet.startswith("0") for octet in octets):
             return f"{shown} has an octet with a leading zero, which some programs read as octal"
-        if any(len(octet) > 3 or int(octet) > 255 for octet in octets):
+        if any(int(octet) > 255 for octet in octets):
             return f"{shown} has an octet over 255"
         bits = V4_BITS
     elif ":" in address:

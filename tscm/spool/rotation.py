@@ -42,7 +42,7 @@ class Rotation:
             self._due.append((self._clock.seconds() + self._rotate_seconds, log, live.base))
 
     def closed(self, name: str) -> None:
-        """The log is open no more; opened again, its age counts anew."""
+        """The log is open no more; its age counts from the next opening on."""
         self._due_base.pop(name, None)
 
     def full(self, log: DeviceLog) -> None:
