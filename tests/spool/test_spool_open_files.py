@@ -15,8 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, ensureDeferred
 
-from tests.spool.spool_room import AtOnce, FaultyDisk, make_spool, run_of
+from tests.spool.spool_room import AtOnce, FaultyDisk, make_spool, numbered, run_of
+from tests.spool.test_spool_opening import World
 from tests.spool.test_spool_service import balanced, closed, drain
+from tscm.errors import LogOpening
 from tscm.spool.disk import Disk
 from tscm.spool.open_files import OpenFiles, shares
 from tscm.spool.service import SpoolService
@@ -331,6 +333,51 @@ def test_a_large_file_that_was_truncated_while_it_was_closed_is_read_in_a_thread
     log.repair_at_once()
     assert drain(spool.reader("fw", "late")) == b"one\nthree\n"
     assert balanced(spool, "fw")
+    closed(spool)
+
+
+def test_logs_of_devices_that_are_gone_share_the_descriptors(tmp_path: Path) -> None:
+    names = [f"gone{number}" for number in range(100)]
+    before = crowd(tmp_path, names)
+    for name in names:
+        assert before.append(name, [run_of(b"one")], 1.0)
+        before.reader(name, "forward")
+    closed(before)
+    spool = crowd(tmp_path, ["fw"])
+    while spool._orphans.adopt_removed_logs(tmp_path, names, ["fw"], 2.0):
+        assert open_logs(tmp_path) <= 64
+    assert [one.readers for one in spool.orphans()] == [{"forward": 1}] * 100
+    assert open_logs(tmp_path) <= 64
+    assert [spool.drop_orphan(name, "forward") for name in names] == [1] * 100
+    spool.open_device("gone7", BIG)
+    assert spool.append("gone7", [run_of(b"two")], 3.0)
+    assert drain(spool.reader("gone7", "late")) == b"one\ntwo\n"
+    closed(spool)
+
+
+def test_logs_that_are_being_repaired_share_the_descriptors(tmp_path: Path) -> None:
+    """Their early text is parked when its name changes."""
+    names = [f"fw{number}" for number in range(100)]
+    before = make_spool(tmp_path)
+    for name in names:
+        before.open_device(name, BIG)
+        assert before.append(name, [run_of(*numbered(0, 400))], 1.0)
+        before._devices[name].live.flush_index()
+        before._devices[name].live.release()
+    world = World(tmp_path)
+    spool = world.spool()
+    spool.share_files(64, 0)
+    for name in names:
+        with pytest.raises(LogOpening):
+            spool.open_device(name, BIG)
+    for name in [*names, *names]:
+        assert spool.append(name, [run_of(b"early")], 2.0)
+        assert open_logs(tmp_path) <= 64
+    world.threads.work()
+    assert open_logs(tmp_path) <= 64
+    for name in names:
+        assert drain(spool.reader(name, "late")).endswith(b"399\nearly\nearly\n")
+        assert balanced(spool, name)
     closed(spool)
 
 

@@ -101,10 +101,11 @@ def adopt(live: LiveLog, early: LiveLog) -> int:
     encoder = IndexEncoder()
     content = encoder.header(live.base, live.lines_before, first_at) + encoder.runs(runs)
     live.finish_rename()
+    fd = early.fd  # a parked one is opened by its name, which it is about to lose
     disk.publish(folder.index(live.base), content)
     disk.rename(early.folder.live, folder.live)
     disk.close(live.fd)
-    live.fd, early.fd = early.fd, -1
+    live.fd, early.fd = fd, -1
     lines = early.lines - early.lines_before
     live.begin_at(live.base, live.lines_before)
     live.encoder, live.index_bytes, live.first_at = encoder, len(content), first_at

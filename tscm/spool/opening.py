@@ -46,7 +46,7 @@ Opened = Callable[[str, LiveLog, int, int], None]
 @define(eq=False)
 class Openings:
     """
-    All of them; *opened* is told of each that is open.
+    All of them; *share* has an early log share descriptors with the others, and *opened* is told of each log that is open.
     """
 
     _log: ClassVar[Logger] = Logger()
@@ -54,6 +54,7 @@ class Openings:
     _disk: Disk
     _threads: Threads
     _clock: IReactorTime
+    _share: Callable[[LiveLog], None]
     _opened: Opened
     _all: dict[str, Opening] = field(factory=dict, init=False)
 
@@ -63,6 +64,7 @@ class Openings:
     def begin(self, name: str, folder: LogFolder, most_unknown: int) -> None:
         """Open a log in a thread, and take its lines until it is open.  Raises `OSError`."""
         early = open_early(self._disk, folder, wall_seconds(self._clock))
+        self._share(early)
         size = self._disk.size_of(folder.live) or 0
         self._all[name] = Opening(folder, most_unknown, size, early, early.lines)
         self._log.info("{sentence}", sentence=str(LogOpening(name, size)))

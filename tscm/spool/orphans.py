@@ -3,7 +3,7 @@ Logs whose device is gone: nothing is appended to them, and retention ends them 
 """
 
 import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -28,13 +28,14 @@ _OPENED_AT_ONCE = 8
 @define(eq=False)
 class Orphans:
     """
-    The logs under the root that no device has open.
+    The logs under the root that no device has open; *share* has one of them share descriptors with the others.
     """
 
     _log: ClassVar[Logger] = Logger()
 
     _disk: Disk
     _threads: Threads
+    _share: Callable[[LiveLog], None]
     at_once_bytes: int = AT_ONCE_BYTES
     logs: dict[str, DeviceLog] = field(factory=dict, init=False)
     opening: set[str] = field(factory=set, init=False)
@@ -80,6 +81,7 @@ class Orphans:
         except OSError:
             live.release()
             raise
+        self._share(live)
         self.logs[name] = DeviceLog(name, live)
 
     def _opened(self, name: str, live: LiveLog) -> None:

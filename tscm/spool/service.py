@@ -102,9 +102,9 @@ class SpoolService(MultiService):
         self._syncer = Syncer(self.disk, self.threads, self.bounds.fsync)
         self.share_files(allowed_files(), 0)
         upkeep = PeriodicService(self.clock, _UPKEEP_SECONDS, self._upkeep, "log maintenance")
-        self._orphans = Orphans(self.disk, self.threads, self.at_once_bytes)
+        self._orphans = Orphans(self.disk, self.threads, self._share, self.at_once_bytes)
         self._repairs = Repairs(self.threads)
-        self._openings = Openings(self.disk, self.threads, self.clock, self._opened)
+        self._openings = Openings(self.disk, self.threads, self.clock, self._share, self._opened)
         self._room = RoomKeeper(
             self.clock,
             self.threads,
@@ -207,6 +207,10 @@ class SpoolService(MultiService):
         self._texts, self._lists = OpenFiles(share.texts), OpenFiles(share.lists)
         self._syncer.waiting_most = share.syncs
 
+    def _share(self, live: LiveLog) -> None:
+        live.share(self._texts)
+        live.catalogue.share(self._lists)
+
     @property
     def crowded(self) -> str | None:
         """What to do where not all logs can be open at once; None where they can."""
@@ -220,8 +224,7 @@ class SpoolService(MultiService):
     def _take(self, name: str, live: LiveLog, lines: int) -> DeviceLog:
         """An open log is a device's; it had *lines* when this process found it."""
         log = DeviceLog(name, live)
-        live.share(self._texts)
-        live.catalogue.share(self._lists)
+        self._share(live)
         live.on_dirty = partial(self._note_dirty, log)
         live.on_more = partial(self._note_more, log)
         live.on_full = partial(self._rotation.full, log)
