@@ -12,6 +12,7 @@ from attrs import define
 
 from tscm.errors import TscmError
 from tscm.model import Json
+from tscm.wire.bounded_json import marks_within
 
 MOST_LEVELS = 32
 """Settings are two levels deep; no call needs more than a few."""
@@ -60,18 +61,10 @@ def read_body(raw: bytes) -> Json:
 
 
 def _refuse_many(raw: bytes) -> None:
-    """
-    Raise `RequestFaulty` where the marks outside of texts say that there are too many values: before any is made.
-
-    A body may be one text of megabytes; as many small values would hold the reactor, and much memory.
-    """
-    bare = raw.replace(rb"\\", b"").replace(rb"\"", b"")
-    texts = bare.count(b'"') // 2
-    if texts <= 2 * MOST_VALUES:  # a name and a text for each
-        outside = b"".join(bare.split(b'"')[::2])
-        if sum(map(outside.count, (b",", b"[", b"{"))) <= 2 * MOST_VALUES + 1:
-            return
-    raise RequestFaulty(f"the request body contains more than {MOST_VALUES:,} values")
+    """Raise `RequestFaulty` where there are too many values: before any is made."""
+    # A name and a text for each; its marks, and one more for the object itself.
+    if not marks_within(raw, 2 * MOST_VALUES + 1):
+        raise RequestFaulty(f"the request body contains more than {MOST_VALUES:,} values")
 
 
 def _check_shape(body: Json) -> None:

@@ -5,7 +5,6 @@ What managers and a portal say to each other: JSON within bounds, read before an
 `docs/develop/pairing.md` has both.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,12 +13,15 @@ from attrs import define, field, frozen
 from tscm.errors import TscmError
 from tscm.model import Json
 from tscm.printable import visible
+from tscm.wire.bounded_json import read_json
 
 PAIR, FOLLOW = "/pairing/v1/pair", "/pairing/v1/follow"
 BODY_BYTES = 131_072
 DEVICES_MOST = 64
 """Of one request; a manager with more asks several times."""
 ANSWER_BYTES = 2_097_152
+_MARKS_MOST = 100_000
+"""Of a message, as `tscm.wire.bounded_json` counts: 64 devices with some hundred settings each are half of it."""
 WAIT_SECONDS = 25.0
 """For so long a request waits for news: less than proxies and firewalls cut an idle connection."""
 _LISTS_MOST = 16
@@ -45,9 +47,11 @@ class MessageFaulty(TscmError):
 def decode(raw: bytes) -> Json:
     """The object in *raw*, whose length the caller has bounded.  Raises `MessageFaulty`."""
     try:
-        found = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise MessageFaulty("it is not JSON") from None
+        found = read_json(raw, _MARKS_MOST)
+    except ValueError:
+        raise MessageFaulty(
+            f"it is not JSON, or contains more than {_MARKS_MOST:,} values"
+        ) from None
     if not isinstance(found, dict):
         raise MessageFaulty("it is not a JSON object")
     return found

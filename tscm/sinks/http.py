@@ -6,7 +6,6 @@ answer is read up to a bound.
 """
 
 import gzip
-import json
 import re
 import ssl
 import time
@@ -33,8 +32,11 @@ from tscm.sinks.opensearch import OpenSearchForm
 from tscm.sinks.outcome import Failed, Outcome, Taken
 from tscm.sinks.records import Records
 from tscm.sinks.splunk import SplunkForm
+from tscm.wire.bounded_json import read_json
 
 _MOST_ANSWER = 4 << 20
+_MARKS_OF_LINE, _MARKS_BESIDE = 40, 1000
+"""Of an answer: OpenSearch gives each line a result, with causes within causes where it leaves `filter_path` out of account."""
 _SHOWN = 300
 _MOST_WAIT = 3600.0
 _SECONDS = re.compile(r"[0-9]{1,6}")
@@ -125,15 +127,17 @@ class HttpSender:
         sink = self._sink
         if sink.acknowledge:
             headers["X-Splunk-Request-Channel"] = client.channel
-        answer = self._post(client, request, headers)
+        answer = self._post(client, request, headers, lines)
         outcome = form.outcome(sink, answer, lines)
         if not sink.acknowledge or not isinstance(outcome, Taken):
             return outcome, isinstance(outcome, Taken)
         channel = AckChannel(sink.timeout_seconds * 0.9, self._clock, self._sleep)
-        outcome = channel.wait(answer, lambda asked: self._post(client, asked, headers))
+        outcome = channel.wait(answer, lambda asked: self._post(client, asked, headers, lines))
         return outcome, isinstance(outcome, Taken)
 
-    def _post(self, client: _Client, request: Request, headers: dict[str, str]) -> Answer:
+    def _post(
+        self, client: _Client, request: Request, headers: dict[str, str], lines: int
+    ) -> Answer:
         client.wire.begin()
         body = request.body
         headers = {
@@ -143,6 +147,7 @@ class HttpSender:
             **headers,
             **request.headers,
         }
+        most = _MARKS_BESIDE + _MARKS_OF_LINE * lines
         if self._sink.compress:
             body = gzip.compress(body, 1)
             headers["Content-Encoding"] = "gzip"
@@ -156,7 +161,7 @@ class HttpSender:
             return Answer(
                 status=response.status_code,
                 text=quoted(bytes(said[: 4 * _SHOWN]).decode("utf-8", "replace"), _SHOWN),
-                json=_json(bytes(said)),
+                json=_json(bytes(said), most),
                 retry_after=_wait(response.headers.get("Retry-After", "")),
             )
 
@@ -171,13 +176,13 @@ class HttpSender:
         return f"{'broke the exchange' if client.wire.connected else 'is unreachable'}: {said}"
 
 
-def _json(body: bytes) -> Any:
-    """*body* where it is JSON; None for everything else, deep nests and endless numbers among it."""
+def _json(body: bytes, most: int) -> Any:
+    """*body* where it is JSON of at most *most* marks; None for everything else, deep nests and endless numbers among it."""
     if body[:1] not in (b"{", b"["):
         return None
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return read_json(body, most)
+    except ValueError:
         return None
 
 
