@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import cycle
@@ -26,7 +27,7 @@ from threading import Event, Thread
 import httpx
 from attrs import asdict, evolve, frozen
 
-from bench import hostile_input, hostile_web
+from bench import hostile_input, hostile_sink, hostile_web
 from bench.hostile_input import Attack, Target
 from tscm.base.host_port import HostPort
 from tscm.base.secrets import SealingKey, Secret, load_key
@@ -38,6 +39,9 @@ from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.kinds.lists.address import path_of
 from tscm.kinds.lists.consumers import CONSUMERS
 from tscm.kinds.lists.render import Lists
+from tscm.pairing.book import change_pairing
+from tscm.pairing.messages import FOLLOW, State
+from tscm.pairing.stages import consumed, digest, issued
 from tscm.policy.cidr import CidrSet
 from tscm.services.certificate import ensure_certificate
 from tscm.services.entries import add_entry
@@ -84,9 +88,10 @@ class _Known:
     list_path: str
     session: str
     key: str
+    token: str
 
 
-def _make_root(root: Path) -> _Known:
+def _make_root(root: Path, sink: int) -> _Known:
     """Settings with every listener, a device, one that pulls, a registered address, and who may use the page."""
     layout = Layout(root)
     key = load_key(layout.key, create=True)
@@ -94,9 +99,10 @@ def _make_root(root: Path) -> _Known:
     listen = Listen(udp=_ANY, tcp=_ANY, tls=_ANY, metrics=_ANY, lists=_ANY)
     listen = evolve(listen, tls_certificate=str(certificate), tls_key=str(private))
     node = NodeSettings(listen=listen, web=WebSettings(inside=True, listen=_ANY))
-    node = evolve(node, portal=evolve(node.portal, dns=_ANY, logs=_ANY))
+    node = evolve(node, portal=evolve(node.portal, dns=_ANY, logs=_ANY, pairing=_ANY))
     layout.settings_file.parent.mkdir(parents=True, exist_ok=True)
-    layout.settings_file.write_text(settings_as_toml(node), "utf-8")
+    settings = settings_as_toml(node).replace("sink = []\n", "")
+    layout.settings_file.write_text(settings + hostile_sink.tables(sink), "utf-8")
     device = AsaRestSettings(
         name="fw",
         device_id="tdid_00000001",
@@ -121,7 +127,26 @@ def _make_root(root: Path) -> _Known:
         list_path=_publish(layout, key),
         session=session,
         key=api_key,
+        token=_pair(layout, entry.device_id),
     )
+
+
+def _pair(layout: Layout, device_id: str) -> str:
+    """A manager that follows the entry; gives its token."""
+    token, code, now = "a token of the bench", digest("a code of the bench"), time.time()
+    change_pairing(
+        layout.portal,
+        device_id,
+        lambda one: consumed(
+            issued(evolve(one, settings={"note": "x"}), code, now, 60),
+            code,
+            digest(token),
+            manager="bench",
+            address=_STRANGER,
+            now=now,
+        ),
+    )
+    return token
 
 
 def _publish(layout: Layout, key: SealingKey) -> str:
@@ -162,10 +187,10 @@ def _make_users(layout: Layout) -> tuple[str, str]:
 
 
 @contextmanager
-def manager() -> Iterator[Measured]:
-    """`twistd -n tscm` with the probe, until it says that it is ready."""
+def manager(sink: int) -> Iterator[Measured]:
+    """`twistd -n tscm` with the probe, until it says that it is ready; its sinks are at the port *sink*."""
     root = Path(tempfile.mkdtemp(prefix="tscm-bench-"))
-    known = _make_root(root)
+    known = _make_root(root, sink)
     told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     told.bind(str(root / "told"))
     told.settimeout(120)
@@ -225,6 +250,7 @@ def _target(control: str, known: _Known) -> Target:
         control=control,
         lists=port(status["lists"]),
         page=port(status["portal"]["InnerPage"]),
+        pairing=port(status["portal"]["PairingService"]),
         **asdict(known),
     )
 
@@ -232,8 +258,10 @@ def _target(control: str, known: _Known) -> Target:
 def _let_in(target: Target) -> None:
     """Whoever is known is let in, as the attacks take for granted.  Raises `RuntimeError`."""
     session, key = {"Cookie": f"__Host-tscm={target.session}"}, f"Bearer {target.key}"
+    account = b64encode(f"{target.device_id}:{target.device_key}".encode()).decode()
     asked: tuple[tuple[int, str, dict[str, str]], ...] = (
         (target.lists, target.list_path, {}),
+        (target.lists, "/lists/block.example", {"Authorization": f"Basic {account}"}),
         (target.page, "/devices", session),
         (target.page, "/api/v1/status", {"Authorization": key}),
     )
@@ -243,6 +271,10 @@ def _let_in(target: Target) -> None:
             found = client.get(f"https://127.0.0.1:{port}{path}", headers=headers)
             if found.status_code != httpx.codes.OK:
                 raise RuntimeError(f"{path}: {found.status_code}")
+        body = {"devices": [{"device_id": target.device_id, "token": target.token}]}
+        told = client.post(f"https://127.0.0.1:{target.pairing}{FOLLOW}", json=body).json()
+        if told["devices"][0]["state"] != State.PAIRED:
+            raise RuntimeError(f"{FOLLOW}: {told}")
 
 
 def attacked(measured: Measured, attacks: Sequence[Attack]) -> dict[str, float]:
@@ -277,7 +309,7 @@ def main() -> None:
     print(
         f"{'listener':<16}{'longest turn':>14}{'computed':>14}{'collector':>14}{'as it passed':>14}{'turns/s':>10}"
     )
-    with manager() as measured:
+    with hostile_sink.sink() as sink, manager(sink) as measured:
         target = measured.target
         for name, attacks in {
             "none": (),
@@ -289,8 +321,10 @@ def main() -> None:
             "metrics": hostile_input.metrics(target),
             "control socket": hostile_input.control(target),
             "lists": hostile_web.lists(target),
+            "pairing": hostile_web.pairing(target),
             "page": hostile_web.page(target),
             "API": hostile_web.api(target),
+            "sinks' answers": hostile_sink.lines(target),
         }.items():
             if os.environ.get("BENCH_LISTENER", name) != name:
                 continue

@@ -49,6 +49,9 @@ class Target:
     """A viewer's, as his browser keeps it."""
     key: str
     """An operator's, for the API."""
+    pairing: int
+    token: str
+    """Of the manager that follows *device_id*."""
 
 
 def say(source: str, port: int, *pieces: bytes, tls: bool = False, hear: bool = True) -> None:

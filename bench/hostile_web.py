@@ -1,10 +1,12 @@
 """
-What strangers, and users who mean harm, can send to the listeners over HTTPS: the lists, the page, its API.
+What strangers, and users who mean harm, can send to the listeners over HTTPS: the lists, pairing, the page, its API.
 """
 
+import json
 import random
 import socket
 import ssl
+from base64 import b64encode
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -51,7 +53,10 @@ def _unread(source: str, port: int, request: bytes) -> None:
 
 
 def lists(target: Target) -> Sequence[Attack]:
-    """Guesses at paths and accounts, tags and dates of all kinds, and lists that nobody reads."""
+    """
+    Guesses at paths and accounts, tags and dates of all kinds, and lists that nobody reads: as a firewall pulls them, and
+    by the device key of an entry.
+    """
     path, port = target.list_path, target.lists
     guess = path.replace(path.split("/")[-2], "x" * 40)
     tags = ",".join(f'"{number:032x}"' for number in range(400))
@@ -68,12 +73,79 @@ def lists(target: Target) -> Sequence[Attack]:
         _get(path, "Range: bytes=" + "0-1," * 3000),
         _get(path + ".md5"),
     ]
+    device = (
+        "Authorization: Basic "
+        + b64encode(f"{target.device_id}:{target.device_key}".encode()).decode()
+    )
+    own = "/lists/block.example"
+    asked += [
+        _get(own),
+        _get(own, device.replace(target.device_key, "x")),
+        _get(own, "Authorization: Basic " + b64encode(b"x:" * 4000).decode()),
+        _get("/lists/" + "b" * 240, device),
+        _get("/lists/" + "%2e%2e%2f" * 80, device),
+        _get(own, device, f"If-None-Match: {tags}"),
+        _get(own, device),
+        _request(f"POST {own} HTTP/1.1", device, body=b"x" * 60_000),
+    ]
     read = [partial(say, target.stranger, port, one, tls=True) for one in asked]
     left = [
         partial(_unread, target.stranger, port, _get(path, f"Accept-Encoding: {coding}"))
         for coding in ("gzip", "identity")
     ]
+    left.append(partial(_unread, target.stranger, port, _get(own, device)))
     return [*_anywhere(target, port), *read, *left, *left]
+
+
+def pairing(target: Target) -> Sequence[Attack]:
+    """Guesses at keys and tokens, bodies that nest or hold more than there is, and a manager that asks without end."""
+
+    def post(path: str, body: bytes, *headers: str) -> bytes:
+        kind = "Content-Type: application/json"
+        return _request(f"POST /pairing/v1/{path} HTTP/1.1", kind, *headers, body=body)
+
+    def one(token: str, name: str = target.device_id, **besides: object) -> dict[str, object]:
+        return {"device_id": name, "token": token, **besides}
+
+    wrong = {"token": "0" * 64, "device_key": "0" * 64, "manager": "m", "code": "1" * 24}
+    marks = {f"list{number}": "m" * 40 for number in range(16)}
+    standing = {"causes": ["\x1b[2J" * 2000] * 8, "fault": "x" * 60_000, "hits": 1 << 70}
+    followed: list[object] = [
+        {"devices": [one(target.token, lists=marks)]},
+        {"devices": [one(target.token, standing=standing)]},
+        {"devices": [one("x" * 200, f"tdid_{number:08x}", lists=marks) for number in range(64)]},
+        {"devices": [one(target.token)] * 64},
+    ]
+    bodies = [
+        b'{"devices":[' + b"[]," * 43_000 + b"1]}",
+        b"[" * 131_000,
+        b'{"devices": ' + b"9" * 131_000 + b"}",
+        b'{"devices": "' + b"\\ud800" * 20_000 + b'"}',
+        *(json.dumps(each).encode() for each in followed),
+    ]
+    asked = [
+        *(post("follow", each) for each in bodies),
+        *(post("pair", each) for each in bodies[:4]),
+        post("pair", json.dumps({"device_id": target.device_id, **wrong}).encode()),
+        post("pair", json.dumps({"device_id": "tdid_none", **wrong}).encode()),
+        _get("/pairing/v1/follow"),
+        _get("/pairing/" + "a/" * 7000),
+    ]
+    # One waits for news, and the next of the same device takes its place.
+    patient = json.dumps({"devices": [one(target.token, known=1 << 52)]}).encode()
+    held = partial(
+        say, target.stranger, target.pairing, post("follow", patient), tls=True, hear=False
+    )
+    return [
+        *_anywhere(target, target.pairing),
+        *(
+            partial(say, source, target.pairing, each, tls=True)
+            for source in (target.stranger, target.known)
+            for each in asked
+        ),
+        held,
+        held,
+    ]
 
 
 def page(target: Target) -> Sequence[Attack]:
