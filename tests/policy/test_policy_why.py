@@ -47,6 +47,23 @@ def test_a_merged_entry_still_names_the_entries_that_were_published() -> None:
     assert str(allow).endswith("is not in force; it is not in the list")
 
 
+def test_of_several_lists_only_those_that_publish_an_entry_are_named_as_its_source() -> None:
+    block, allow = views()
+    other = PolicyList(name="other.example", entries=Entries.of(["8.8.11.1"]))
+    block = evolve(block, in_force=CidrSet.of_texts(["8.8.9.1/32", "8.8.11.1/32"]))
+    beside = evolve(block, published=other)
+
+    def told(asked: str) -> list[str]:
+        return [str(one) for one in why(asked, [block, beside, allow])]
+
+    assert told("8.8.9.1")[:2] == [
+        "block list block.example: 8.8.9.1/32 is in force as 8.8.9.1/32; published as 8.8.9.1/32",
+        "block list other.example: 8.8.9.1/32 is not in the list",
+    ]
+    assert all("published as 8.8.11.1/32" in line for line in told("8.8.11.1")[:2])
+    assert verdict(why("8.8.9.1", [block, beside, allow])) == "blocked"
+
+
 def test_the_allow_list_comes_first() -> None:
     block, allow, word = ask("8.8.8.8")
     assert (block.covered, allow.covered) == ("all", "all")

@@ -86,6 +86,7 @@ def read(content: bytes, shape: Shape) -> PolicyList:
         (b'{"data": []}', Shape(format="json", pick="data.*.ip"), [], 0),
         (b"", Shape(), [], 0),
         (b"20.0.0.0//24\n20.0.1.0 //24\n20.0.2.0 //a\n//20.0.3.0\n20.0.4.0//a\n", Shape(), ["20.0.2.0/32"], 3),
+        (b"20.0.0.0 // 24\n20.0.1.0 //\t24 \n20.0.2.0 // 24 hosts\n", Shape(), ["20.0.2.0/32"], 2),
         (b"20.0.0.1\n" + b"#" * 200_000 + b"\n20.0.0.2\n", Shape(), ["20.0.0.1/32", "20.0.0.2/32"], 1),
     ],
 )  # fmt: skip
@@ -101,6 +102,9 @@ def test_every_format_is_read(content: bytes, shape: Shape, cidrs: list[str], re
         (b"<!DOCTYPE html><html>blocked</html>", Shape(), "HTML page"),
         (b"\n  <HTML><body>192.0.2.1</body>", Shape(format="json"), "HTML page"),
         (b"<title>moved</title>\n20.0.0.2\n", Shape(), "HTML page"),
+        (b"\xef\xbb\xbf\xef\xbb\xbf\n<title>moved</title>\n20.0.0.2\n", Shape(), "HTML page"),
+        (b"\xc2\xa0\0<title>moved</title>\n20.0.0.2\n", Shape(), "HTML page"),
+        (b"# cached\n; today\n\n <!doctype html>\n20.0.0.2\n", Shape(), "HTML page"),
         (b"\xef\xbb\xbf <!-- a page -->\n20.0.0.2\n", Shape(format="csv", pick="1"), "HTML page"),
         (b"hello\nworld\n", Shape(), "none of its 2 entries is a network"),
         (DROP[: DROP.index(b'{"type"')], Shape(format="drop-json"), "final metadata line"),

@@ -228,7 +228,8 @@ def losses(
         old, new = present.get(f"{kind}_list"), table.get(f"{kind}_list")
         if new is not None and count and str(new).strip().lower() != str(old).lower():
             entries = many(count, "entry", "entries")
-            yield f"{entries} in force from the {kind} list {old} are replaced by those of {new}"
+            are = "is" if count == 1 else "are"
+            yield f"{entries} in force from the {kind} list {old} {are} replaced by those of {new}"
     try:
         room = int(str(table.get("max_policy_size"))) - allow
     except ValueError:

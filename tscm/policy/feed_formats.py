@@ -31,13 +31,14 @@ FORMATS = (
     "cidr", "drop-json", "dshield", "csv", "json", "exit-addresses", "stix", "misp", "taxii",
 )  # fmt: skip
 
-_COMMENT = re.compile(r"[#;]|(?<!\S)//(?![0-9]+\s*$)")
+_COMMENT = re.compile(r"[#;]|(?<!\S)//(?!\s*[0-9]+\s*$)")
 """`//` only behind a blank and before no length: `192.0.2.0//24` is a slip, and no host."""
 _WHOLE_LINE = re.compile(r"\s*(?:[#;]|//)")
 _END = re.compile(r"[\s#;/]*END\s+\(?([0-9,]{1,15})\s+entries\)?\s*", re.IGNORECASE)
 """What abuse.ch closes its lists with."""
-_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
-"""HTML and XML; no list of any format begins so."""
+_PAGE = re.compile(rb"[\s\0\xef\xbb\xbf\xc2\xa0]*<")
+"""HTML and XML, behind byte order marks and blanks of any kind; no list of any format begins so."""
+_IS_PAGE = "it starts with `<`: it is an HTML page or XML, not a list"
 OBJECTS_MAX = 200_000
 """Of STIX or MISP: fewer than their bytes permit."""
 LINE_MAX = 1 << 16
@@ -82,7 +83,7 @@ def read_feed(content: bytes, shape: Shape, collector: Collector) -> None:
     Hand every entry of *content* to *collector*.  Raises `FeedDamaged`, `ListTooLong`, `ReadingTooLong`.
     """
     if _PAGE.match(content):
-        raise FeedDamaged("it starts with `<`: it is an HTML page or XML, not a list")
+        raise FeedDamaged(_IS_PAGE)
     _READERS[shape.format](content, shape, collector)
     collector.check_bound()
     if not len(collector) and collector.refused_count:
@@ -156,6 +157,9 @@ def _read_cidr(content: bytes, shape: Shape, collector: Collector) -> None:
         else:
             entry = _COMMENT.split(line, maxsplit=1)[0].strip()
         if entry:
+            # A page may stand behind lines that look like comments.
+            if not count and entry.startswith("<"):
+                raise FeedDamaged(_IS_PAGE)
             count += 1
             _add(entry, shape, collector)
         else:

@@ -68,8 +68,12 @@ class Standing:
     unchecked: bool = False
     since: Since | None = None
     """The oldest generation of the unbroken run in which as much was in force as now."""
+    by_others: bool = False
+    """Another list of this kind publishes it, and this one does not: what is in force comes from there."""
 
     def __str__(self) -> str:
+        if self.by_others:
+            return f"{self.kind} list {self.list_name}: {self.asked} is not in the list"
         said = {
             "all": "in force",
             "part": "partly in force",

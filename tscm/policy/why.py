@@ -39,10 +39,17 @@ class ListView:
 def why(asked: str, views: Sequence[ListView]) -> tuple[Standing, ...]:
     """
     How *asked*, an address or a network, stands with each list; `ValueError` if it is neither.
+
+    What a device holds is known by kind: with several lists of a kind, one that does not publish what
+    another does is told as such.
     """
     cidr, _ = read_cidr(asked)
     wanted = CidrSet.of_texts((cidr,))
-    return tuple(_standing(cidr, wanted, view) for view in views)
+    found = [_standing(cidr, wanted, view) for view in views]
+    publishing = {one.kind for one in found if one.published.count}
+    return tuple(
+        evolve(one, by_others=not one.published.count and one.kind in publishing) for one in found
+    )
 
 
 def verdict(standings: Sequence[Standing]) -> str:
