@@ -13,6 +13,7 @@ from tscm.events.figures import EventFigures
 from tscm.forward.figures import ForwardFigures
 from tscm.intake.figures import DeviceIntake, IntakeFigures
 from tscm.ledger.figures import KeeperFigures
+from tscm.pairing.figures import FollowedPortal, PairedManager
 from tscm.services.figures import LogServiceFigures, PullFigures
 from tscm.spool.figures import LogFigures, ReaderFigures
 from tscm.update.figures import UpdateFigures
@@ -98,6 +99,8 @@ class NodeFigures:
     backup_at: float | None = None
     """When the latest scheduled backup was made."""
     alarms: AlarmFigures = AlarmFigures()
+    portals: tuple[FollowedPortal, ...] = ()
+    managers: tuple[PairedManager, ...] = ()
 
 
 @frozen(kw_only=True)

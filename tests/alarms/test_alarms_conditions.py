@@ -23,6 +23,7 @@ from tscm.alarms.observed import (
 )
 from tscm.alarms.rules import rules_in_force
 from tscm.intake.sender_figures import StrangerFigures
+from tscm.pairing.figures import FollowedPortal, PairedManager
 from tscm.settings.alarm_rules import Rule
 from tscm.settings.alarms import AlarmSettings
 from tscm.standing import Verdict
@@ -126,6 +127,16 @@ def test_a_good_state_has_none() -> None:
             Rule.CERTIFICATE, FAILED, "cannot be read: gone",
         ),
         (
+            evolve(GOOD, portals=(
+                FollowedPortal(portal="https://p.example", devices=("a", "b"), heard_at=NOW - 660, fault="late"),
+            )),
+            Rule.PORTAL_AWAY, WARNING, "p.example has not answered for 11 min.*: late; 2 paired devices keep",
+        ),
+        (
+            evolve(GOOD, managers=(PairedManager(nickname="east", manager="m1", seen_at=NOW - 660),)),
+            Rule.MANAGER_AWAY, WARNING, "manager m1 of entry east has not asked for 11 min",
+        ),
+        (
             evolve(GOOD, senders=(StrangerFigures(address="192.0.2.7", lines=11, last_seen_at=NOW),)),
             Rule.UNKNOWN_SENDER, WARNING, "192.0.2.7 belongs to no device and sent 11 lines",
         ),
@@ -154,6 +165,14 @@ def test_bounds_themselves_are_good() -> None:
     )
     few = (StrangerFigures(address="192.0.2.7", lines=10, last_seen_at=NOW),)
     assert found(evolve(GOOD, senders=few)) == []
+
+
+def test_who_was_away_itself_blames_nobody() -> None:
+    portals = (FollowedPortal(portal="https://p.example", devices=("a",)),)
+    managers = (PairedManager(nickname="east", manager="m1", seen_at=NOW - DAY),)
+    late = evolve(GOOD, portals=portals, managers=managers, started_at=NOW - 599)
+    assert found(late) == []
+    assert len(found(evolve(late, started_at=NOW - 601))) == 2
 
 
 def test_the_age_of_a_policy_is_measured_in_its_own_intervals() -> None:

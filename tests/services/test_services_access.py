@@ -11,6 +11,7 @@ import dns.message
 import dns.rcode
 import dns.tsig
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from tests.services.test_services_services import AtOnce, ended
@@ -21,7 +22,7 @@ from tscm.policy.notify import confirmation, confirmed_number, notice, read_noti
 from tscm.policy.records import read_table
 from tscm.retrieve.tsig import Signed, TsigFailed, TsigKey
 from tscm.services import zone_files
-from tscm.services.entries import PortalEntry, add_entry, list_file, remove_entry
+from tscm.services.entries import PortalEntry, add_entry, list_file, remove_entry, rotate_key
 from tscm.services.notifier import PAUSES
 from tscm.services.policy_service import PolicyService
 
@@ -71,8 +72,6 @@ def asked(service: PolicyService, clock: Clock, peer: str, wire: bytes) -> list[
     clock.advance(1)
     found = service.respond(wire, peer)
     got: list[list[bytes]] = []
-    from twisted.internet.defer import Deferred
-
     answering = Deferred.fromCoroutine(found)
     answering.addCallback(lambda messages: got.append(list(messages)))
     clock.advance(1)
@@ -173,6 +172,21 @@ def test_a_signature_that_does_not_count_opens_nothing(
     remove_entry(tmp_path, "one")
     clock.advance(5)
     assert "BADKEY" in refused(gone, STRANGER)
+
+
+def test_a_key_that_was_rotated_is_taken_at_once(
+    service: PolicyService, clock: Datagrams, tmp_path: Path
+) -> None:
+    one = entry(tmp_path, "one", "192.0.2.1")
+    asked(service, clock, STRANGER, dns.message.make_query(one.block_list, "SOA").to_wire())
+    rotated = rotate_key(tmp_path, "one")
+    query = dns.message.make_query(one.block_list, "SOA")
+    query.use_tsig(dns.tsig.Key(one.tsig_name, rotated.tsig_secret or "", dns.tsig.HMAC_SHA256))
+    got: list[bytes] = []
+    answering = Deferred.fromCoroutine(service.respond(query.to_wire(), STRANGER))
+    answering.addCallback(got.extend)
+    clock.advance(1)
+    assert dns.rcode.to_text(dns.rcode.Rcode(got[0][3] & 15)) == "NOERROR"
 
 
 def test_an_entry_without_a_device_key_has_no_tsig_key(tmp_path: Path) -> None:

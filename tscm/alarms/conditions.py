@@ -33,7 +33,7 @@ def conditions(
     """
     for device in seen.devices:
         yield from _device(device, seen, rules, was_open)
-    for find in (_ledger, _disks, _faults, _certificates, _senders, _hits):
+    for find in (_ledger, _disks, _faults, _pairings, _certificates, _senders, _hits):
         yield from find(seen, rules)
     yield from _logins(seen, rules, counted.get(LOGINS))
     bound = _bound(rules, Rule.KERNEL_DROPS)
@@ -184,6 +184,39 @@ def _faults(seen: Observed, _: Rules) -> Iterator[Condition]:
             sentence=one.sentence,
             since=one.since,
         )
+
+
+def _pairings(seen: Observed, rules: Rules) -> Iterator[Condition]:
+    bound = _MINUTE * _bound(rules, Rule.PORTAL_AWAY)
+    for one in seen.portals:
+        since = max(one.heard_at or 0.0, seen.started_at)
+        if seen.now - since > bound:
+            cause = f": {one.fault}" if one.fault else ""
+            kept = "keeps its" if len(one.devices) == 1 else "keep their"
+            yield Condition(
+                rule=Rule.PORTAL_AWAY,
+                subject=one.portal,
+                severity=WARNING,
+                sentence=(
+                    f"portal {one.portal} has not answered for {age_words(seen.now - since)}{cause}; "
+                    f"{many(len(one.devices), 'paired device', 'paired devices')} {kept} last settings"
+                ),
+                since=since + bound,
+            )
+    bound = _MINUTE * _bound(rules, Rule.MANAGER_AWAY)
+    for manager in seen.managers:
+        since = max(manager.seen_at, seen.started_at)  # a portal that was away was not asked either
+        if seen.now - since > bound:
+            yield Condition(
+                rule=Rule.MANAGER_AWAY,
+                subject=manager.nickname,
+                severity=WARNING,
+                sentence=(
+                    f"manager {manager.manager} of entry {manager.nickname} has not asked for "
+                    f"{age_words(seen.now - since)}; it keeps its last settings"
+                ),
+                since=since + bound,
+            )
 
 
 def _certificates(seen: Observed, rules: Rules) -> Iterator[Condition]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from tscm.intake.sender_figures import StrangerFigures
+from tscm.pairing.figures import FollowedPortal, PairedManager
 from tscm.standing import Verdict
 from tscm.update.figures import UpdateFigures
 
@@ -100,3 +101,5 @@ class Observed:
     senders: tuple[StrangerFigures, ...] = ()
     hits: tuple[Hits, ...] = ()
     targets: tuple[LateTarget, ...] = ()
+    portals: tuple[FollowedPortal, ...] = ()
+    managers: tuple[PairedManager, ...] = ()

@@ -23,6 +23,7 @@ from tscm.intake.figures import kernel_drops
 from tscm.manager.health import certificates
 from tscm.manager.late_targets import late_targets
 from tscm.manager.node import Node, parts, updates
+from tscm.manager.paired import managers_of, portals_of
 from tscm.operations.rows import row
 from tscm.settings.alarms import HitsSettings
 from tscm.settings.files import device_names
@@ -91,6 +92,8 @@ class AlarmWatch:
             logins=manager.alarms().logins,
             senders=tuple(manager.senders.strangers.busiest(SUBJECTS_MOST)),
             hits=self._slow.hits,
+            portals=portals_of(manager),
+            managers=managers_of(manager),
             targets=(
                 ()
                 if manager.publisher is None

@@ -14,6 +14,7 @@ from tscm.ledger.figures import DeviceBalance
 from tscm.manager.consumers import DeviceConsumers
 from tscm.manager.late_targets import late_targets
 from tscm.manager.node import Node, parts, updates
+from tscm.manager.paired import managers_of, portals_of
 from tscm.operations.rows import row
 from tscm.plural import many
 from tscm.standing import Verdict, is_unchecked, off_words
@@ -54,6 +55,8 @@ async def figures(node: Node) -> Watched:
             database_bytes=_bytes_of(node.layout.database),
             backup_at=manager.backups.latest_at,
             alarms=manager.alarms().figures(),
+            portals=portals_of(manager),
+            managers=managers_of(manager),
         ),
         intake=intake,
         uploads=manager.kept_uploads(),

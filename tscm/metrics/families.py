@@ -13,7 +13,7 @@ from tscm.intake.figures import IntakeFigures, StreamFigures, kernel_drops
 from tscm.metrics.family import Family
 from tscm.services.figures import KeptUploads, LogServiceFigures
 from tscm.spool.figures import ReaderFigures
-from tscm.state import Watched, WatchedDevice
+from tscm.state import NodeFigures, Watched, WatchedDevice
 from tscm.update.figures import UpdateCounts
 
 _counter = partial(Family, kind="counter")
@@ -43,6 +43,7 @@ def of_node(figures: Watched) -> Iterable[Family]:
         about = "Time of the latest scheduled backup, in seconds since the epoch."
         yield _one("tscm_backup_timestamp_seconds", about, node.backup_at)
     yield from _alarms(node.alarms)
+    yield from _pairings(node)
     yield _one("tscm_devices", "Number of devices in force.", node.devices)
     about = "Number of settings files that are not in force."
     yield _one("tscm_settings_faults", about, node.settings_faults)
@@ -60,6 +61,35 @@ def _one(name: str, about: str, value: float) -> Family:
     family = Family(name, about)
     family.add_metric([], value)
     return family
+
+
+def _pairings(node: NodeFigures) -> Iterable[Family]:
+    if node.portals:
+        heard = Family(
+            "tscm_portal_heard_timestamp_seconds",
+            "Time of the latest answer of a portal that devices are paired with, in seconds since the epoch; "
+            "0 before the first.",
+            labels=["portal"],
+        )
+        for one in node.portals:
+            heard.add_metric([one.portal], one.heard_at or 0.0)
+        yield heard
+    if node.managers:
+        asked = Family(
+            "tscm_paired_manager_seen_timestamp_seconds",
+            "Time of the latest request of the manager that is paired with an entry, in seconds since the epoch.",
+            labels=["entry"],
+        )
+        behind = Family(
+            "tscm_paired_manager_behind",
+            "1 if the settings of the entry are not in force at its manager, 0 otherwise.",
+            labels=["entry"],
+        )
+        for manager in node.managers:
+            asked.add_metric([manager.nickname], manager.seen_at)
+            behind.add_metric([manager.nickname], float(manager.behind))
+        yield asked
+        yield behind
 
 
 def _alarms(figures: AlarmFigures) -> Iterable[Family]:

@@ -27,9 +27,11 @@ from tscm.base.schedule import PeriodicService
 from tscm.base.threads import Threads
 from tscm.errors import ListenerUnavailable, TscmError
 from tscm.model import Json
+from tscm.pairing.absence import paired_managers
 from tscm.pairing.book import change_pairing, document_of
 from tscm.pairing.certificate import ensure_pairing_certificate
 from tscm.pairing.documents import etag_of
+from tscm.pairing.figures import PairedManager
 from tscm.pairing.guesses import GUESSES, Guesses
 from tscm.pairing.known import Known, Marks, document_as_json
 from tscm.pairing.messages import (
@@ -196,6 +198,13 @@ class PairingService(Service):
         """What managers told last, by device ID."""
         return self._seen
 
+    def paired(self) -> tuple[PairedManager, ...]:
+        """The managers that follow, as they stand in memory."""
+        now = wall_seconds(self._reactor)
+        known = self._known
+        entries = known.entries.values()
+        return tuple(paired_managers(entries, known.pairings, self._seen, now))
+
     # -- files -----------------------------------------------------------------
 
     async def look_again(self) -> None:
@@ -298,6 +307,7 @@ class PairingService(Service):
             body={
                 "nickname": entry.nickname,
                 "document": document_as_json(pairing.version, etag_of(document), document),
+                "signed": bool(self._settings.dns),
             },
         )
 

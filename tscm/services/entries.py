@@ -173,10 +173,7 @@ class PortalEntry:
         Its TSIG key (hmac-sha256) in base64, computed from the digest of the device key; None without one.
         """
         digest = self._key_digest()
-        if digest == _NOBODY:
-            return None
-        secret = hmac.digest(bytes.fromhex(digest), b"tscm list access", "sha256")
-        return base64.b64encode(secret).decode()
+        return None if digest == _NOBODY else tsig_secret_of(digest)
 
     def _key_digest(self) -> str:
         if self.device_key:
@@ -195,6 +192,12 @@ class PortalEntry:
             **attrs.asdict(self, filter=lambda one, _: one.name not in hidden, recurse=False),
             "ip_type": self.ip_type,
         }
+
+
+def tsig_secret_of(digest: str) -> str:
+    """The TSIG key (hmac-sha256, base64) of the device key with this SHA-256: both sides compute it."""
+    secret = hmac.digest(bytes.fromhex(digest), b"tscm list access", "sha256")
+    return base64.b64encode(secret).decode()
 
 
 def entries_folder(portal: Path) -> Path:

@@ -37,6 +37,7 @@ from tscm.services.dns_question import (
     opcode_of,
     read_question,
 )
+from tscm.services.entries import PortalEntry
 from tscm.services.notifier import Notifier
 from tscm.services.places import Place, PlaceBounds, Places, network_of
 from tscm.services.policy_connection import PolicyConnection, PolicyFactory
@@ -183,8 +184,11 @@ class PolicyService(Service):
         self, message: bytes, question: Question, signature: Signature
     ) -> Iterator[bytes]:
         """Answer by the key of an entry: its own lists, and no others."""
-        entry = self.registry.entry_of_key(_text_of(signature.key))
-        checked = check(message, signature, None if entry is None else entry.tsig_secret)
+        entry, checked = self._checked(message, signature)
+        if isinstance(checked, Refused) and checked.error != BADTIME:
+            # Its key may have been handed out just now, or rotated.
+            await self.registry.look_for_stranger()
+            entry, checked = self._checked(message, signature)
         if isinstance(checked, Verified) and entry is not None:
             return checked.signed(await self._asked(question, entry.lists))
         self.answered.add(RCODES[dns_answer.NOTAUTH])
@@ -192,6 +196,12 @@ class PolicyService(Service):
         if checked.error == BADTIME:
             return iter([told_late(answer(question, dns_answer.NOTAUTH), checked)])
         return iter([answer(question, dns_answer.NOTAUTH, tsig_error=checked.error)])
+
+    def _checked(
+        self, message: bytes, signature: Signature
+    ) -> tuple[PortalEntry | None, Verified | Refused]:
+        entry = self.registry.entry_of_key(_text_of(signature.key))
+        return entry, check(message, signature, None if entry is None else entry.tsig_secret)
 
     async def _asked(self, question: Question, lists: Collection[str] | None) -> Iterator[bytes]:
         """Answer who may have *lists*; None stands for all."""

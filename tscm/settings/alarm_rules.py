@@ -30,6 +30,8 @@ class Rule(StrEnum):
     SETTINGS = "settings"
     BACKUP = "backup"
     TARGET_AGE = "target_age"
+    PORTAL_AWAY = "portal_away"
+    MANAGER_AWAY = "manager_away"
     CERTIFICATE = "certificate"
     KERNEL_DROPS = "kernel_drops"
     UNKNOWN_SENDER = "unknown_sender"
@@ -80,6 +82,16 @@ DEFAULTS: Mapping[Rule, RuleDefault] = {
     Rule.BACKUP: RuleDefault(about="the scheduled backup failed"),
     Rule.TARGET_AGE: RuleDefault(
         about="the feeds of a target were not fetched for three intervals", after_minutes=15
+    ),
+    Rule.PORTAL_AWAY: RuleDefault(
+        about="the portal that devices are paired with has not answered for longer than the bound",
+        bound=10,
+        unit="minutes",
+    ),
+    Rule.MANAGER_AWAY: RuleDefault(
+        about="a manager that is paired with this portal has not asked for longer than the bound",
+        bound=10,
+        unit="minutes",
     ),
     Rule.CERTIFICATE: RuleDefault(
         about="a certificate of the manager expires sooner than the bound", bound=30, unit="days"

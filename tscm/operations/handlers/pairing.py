@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from tscm.base.clock import wall_seconds
 from tscm.base.secrets import Secret
@@ -29,6 +29,7 @@ from tscm.pairing.documents import Document, read_document, stays, wanted
 from tscm.pairing.following import Heard
 from tscm.pairing.messages import FOLLOW, PAIR, MessageFaulty
 from tscm.pairing.stages import digest
+from tscm.services.entries import tsig_secret_of
 from tscm.settings import values
 from tscm.settings.files import device_names, key_for_sealing, read_device
 from tscm.settings.modules import module
@@ -37,10 +38,20 @@ PAIR_SECONDS = 30.0
 _GOODBYE_SECONDS = 5.0
 
 
+@frozen(kw_only=True)
+class _Told:
+    """What a portal says to a code; *signed*: it serves lists, and takes the device's TSIG key."""
+
+    nickname: str
+    document: Document
+    fingerprint: str
+    signed: bool
+
+
 async def _ask(
     node: Node, args: Paired, key: AutoKey, keys: Mapping[str, str], *, look: bool
-) -> tuple[str, Document, str]:
-    """Nickname, document and certificate, as the portal tells them; without *look* the code is used up."""
+) -> _Told:
+    """Without *look* the code is used up."""
     body = {
         "device_id": args.device_id,
         "code": key.code,
@@ -55,7 +66,12 @@ async def _ask(
         name = values.nickname(nickname)
     except ValueError:
         raise MessageFaulty("its nickname is none") from None
-    return name, read_document(raw.get("document")), shown
+    return _Told(
+        nickname=name,
+        document=read_document(raw.get("document")),
+        fingerprint=shown,
+        signed=raw.get("signed") is True,
+    )
 
 
 def _refuse_foreign(local: Mapping[str, Any], document: Mapping[str, Any]) -> None:
@@ -95,8 +111,9 @@ async def pair(node: Node, args: Paired, call: Call) -> PairedDevice:
     args, key = _read(args)
     keys = await node.quick.run(_keys, node, args.device_id, key.code)
     call.report(Progress(phase="check", text=f"asking the portal {args.portal}"))
-    nickname, document, shown = await _ask(node, args, key, keys, look=True)
-    name = args.device or nickname
+    told = await _ask(node, args, key, keys, look=True)
+    document = told.document
+    name = args.device or told.nickname
     call.noted["device"] = name
     _refuse_foreign(args.local, document.settings)
     local = {**args.local, "upload_key": keys["device_key"], "name": name}
@@ -115,13 +132,14 @@ async def pair(node: Node, args: Paired, call: Call) -> PairedDevice:
         entry = present.entry
     if entry is None:
         raise NoPermanentId(name)
-    _, document, shown = await _ask(node, args, key, keys, look=False)
+    told = await _ask(node, args, key, keys, look=False)
+    document = told.document
     bond = Bond(
         name=name,
         entry=entry,
-        nickname=nickname,
+        nickname=told.nickname,
         portal=args.portal,
-        fingerprint=shown,
+        fingerprint=told.fingerprint,
         device_id=args.device_id,
         token=Secret(keys["token"]),
         paired_at=wall_seconds(node.clock),
@@ -132,22 +150,48 @@ async def pair(node: Node, args: Paired, call: Call) -> PairedDevice:
         added = await add_checked(node, checked, call)
         await node.write(write_bond, node.layout, evolve(bond, applied=document.version))
         await _followed(node)
+        notes = await _sign_questions(node, name, args.device_id, keys, call) if told.signed else ()
         sentence = f"device {name} added and paired with {args.portal}"
-        return PairedDevice(name=name, added=added, sentence=sentence)
+        return PairedDevice(name=name, added=added, notes=notes, sentence=sentence)
     await node.write(write_bond, node.layout, bond)
-    notes: tuple[str, ...] = ()
+    notes = ()
     try:
         del local["name"]
         await change(node, ChangedDevice(name=name, settings=local), call)
+        if told.signed:
+            notes = await _sign_questions(node, name, args.device_id, keys, call)
         wanted_now = await node.quick.run(to_apply, node.layout, bond)
         if wanted_now is not None:
             inner = evolve_call(call)
             await change(node, ChangedDevice(name=name, settings=wanted_now), inner)
         await node.write(write_bond, node.layout, evolve(bond, applied=document.version))
     except TscmError as error:
-        notes = (f"the portal's settings are not in force yet, and are tried again: {error}",)
+        notes = (
+            *notes,
+            f"the portal's settings are not in force yet, and are tried again: {error}",
+        )
     await _followed(node)
     return PairedDevice(name=name, notes=notes, sentence=f"device {name} paired with {args.portal}")
+
+
+async def _sign_questions(
+    node: Node, name: str, device_id: str, keys: Mapping[str, str], call: Call
+) -> tuple[str, ...]:
+    """
+    Have lists be asked for with the device's TSIG key, if the policy servers take it; gives why not.
+
+    Both sides compute it from the device key, so it is never sent.  An operator's own TSIG key stays.
+    """
+    own = device_id.lower()
+    present = await node.quick.run(stored_device, node.layout, name)
+    if present.tsig_name not in {None, own}:
+        return ()
+    signing = {"tsig_name": own, "tsig_key": tsig_secret_of(digest(keys["device_key"]))}
+    try:
+        await change(node, ChangedDevice(name=name, settings=signing), evolve_call(call))
+    except TscmError as error:
+        return (f"lists are asked for without the device's TSIG key: {error}",)
+    return ()
 
 
 def evolve_call(call: Call) -> Call:
