@@ -2,7 +2,6 @@
 One portal, two managers, three roots: from an entry at the portal to the groups of two firewalls, and back.
 """
 
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import pytest_twisted
 from attrs import define, field
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
@@ -18,6 +16,26 @@ from tests.cli.test_cli_by_hand import Site
 from tests.manager.manager_process import Manager
 from tests.ports import held_port
 from tests.waiting import PATIENCE_SECONDS
+from tscm.faces.client import ManagerBackend
+from tscm.operations.arguments import Nothing
+from tscm.operations.entry_answers import EntryHandedOut, EntryRow, EntryRows, PairedDevice
+from tscm.operations.entry_arguments import (
+    CodeWanted,
+    EntryAdded,
+    EntryChanged,
+    EntryNamed,
+    Paired,
+)
+from tscm.operations.operation import Operation
+from tscm.operations.table.pairing import BONDS, PAIR
+from tscm.operations.table.portal_entries import (
+    ADD_ENTRY,
+    CHANGE_ENTRY,
+    ISSUE_CODE,
+    PORTAL_ENTRIES,
+    UNPAIR_ENTRY,
+)
+from tscm.settings.files import read_device
 from tscm.simulator.service import AsaOptions, SimulatedAsa
 
 PASSWORD = "s3cret-of-the-asa"
@@ -37,9 +55,21 @@ class Sites:
         assert ended == status, said
         return said
 
-    async def row(self, nickname: str) -> Any:
-        rows = await self.portal.asked("portal", "list")
-        return next(one for one in rows if one["nickname"] == nickname)
+    async def call(self, site: Site, operation: Operation[Any, Any], args: Any) -> Any:
+        """Over the control socket, as `tsadmin` does: a process for each question would cost more than the test."""
+        backend = ManagerBackend(site.manager.layout.control_socket)
+        return await deferToThread(backend.call, operation, args)
+
+    async def row(self, nickname: str) -> EntryRow:
+        rows: EntryRows = await self.call(self.portal, PORTAL_ENTRIES, Nothing())
+        return next(one for one in rows.entries if one.nickname == nickname)
+
+    async def set(self, nickname: str, **settings: str) -> None:
+        await self.call(self.portal, CHANGE_ENTRY, EntryChanged(item=nickname, settings=settings))
+
+    async def settings(self, name: str) -> Any:
+        """Of a device, as its manager has them in force."""
+        return read_device(self.managers[name].manager.layout, name, None)
 
     async def until(self, holds: Any) -> None:
         waited = 0.0
@@ -49,26 +79,28 @@ class Sites:
             await deferLater(reactor, 0.3)
             waited += 0.3
 
-    async def entered(self, name: str, *more: str) -> dict[str, str]:
-        asa = self.asas[name]
-        await self.at(
-            self.portal,
-            "portal", "add", name, "--address", "127.0.0.1", "--policy", "default",
-            "--integration", "auto", "--set", "type=asarest", "--set", "device=127.0.0.1",
-            "--set", f"rest_url={asa.api_url}", "--set", "username=admin",
-            "--set", "send_logs=no", *more,
+    async def entered(self, name: str) -> EntryHandedOut:
+        new = EntryAdded(
+            item=name,
+            fields={"address": "127.0.0.1", "policy": "default", "integration": "auto"},
+            settings={
+                "type": "asarest", "device": "127.0.0.1", "rest_url": self.asas[name].api_url,
+                "username": "admin", "send_logs": "no",
+            },
         )  # fmt: skip
-        told: dict[str, str] = await self.portal.asked("portal", "code", name)
+        await self.call(self.portal, ADD_ENTRY, new)
+        told: EntryHandedOut = await self.call(self.portal, ISSUE_CODE, CodeWanted(item=name))
         return told
 
-    async def paired(self, name: str, told: dict[str, str], status: int = 0) -> str:
-        return await self.at(
-            self.managers[name],
-            "add", "--type", "auto", "--device_id", told["device_id"], "--auto_key",
-            told["auto_key"], "--portal", self.url, "--password", PASSWORD,
-            "--fingerprint", self.asas[name].fingerprint,
-            status=status,
-        )  # fmt: skip
+    async def paired(self, name: str, told: EntryHandedOut) -> PairedDevice:
+        asked = Paired(
+            portal=self.url,
+            device_id=told.entry.device_id,
+            auto_key=told.auto_key,
+            local={"password": PASSWORD, "fingerprint": self.asas[name].fingerprint},
+        )
+        done: PairedDevice = await self.call(self.managers[name], PAIR, asked)
+        return done
 
 
 @pytest_twisted.async_yield_fixture()
@@ -92,13 +124,15 @@ async def sites(tmp_path: Path) -> AsyncIterator[Sites]:
         asa.startService()
         found.managers[name] = Site(tmp_path / name, manager, {name: asa})
     everyone = [found.portal, *found.managers.values()]
-    for starting in [Deferred.fromCoroutine(one.start()) for one in everyone]:
-        await starting
-    yield found
-    for ending in [deferToThread(one.manager.stop) for one in everyone]:
-        await ending
-    for asa in found.asas.values():
-        await asa.stopService()
+    try:
+        for one in everyone:  # one at a time: each start is bounded
+            await one.start()
+        yield found
+    finally:
+        for ending in [deferToThread(one.manager.stop) for one in everyone]:
+            await ending
+        for asa in found.asas.values():
+            await asa.stopService()
 
 
 @pytest_twisted.ensureDeferred
@@ -106,26 +140,35 @@ async def test_two_managers_follow_one_portal(sites: Sites) -> None:
     portal, east, west = sites.portal, sites.managers["east"], sites.managers["west"]
     await sites.at(portal, "lists", "add", "own-block", "20.0.0.1")
     keys = {name: await sites.entered(name) for name in ("east", "west")}
-    assert (await sites.row("east"))["stage"] == "waiting"
-    said = await sites.paired("east", keys["east"])
+    assert (await sites.row("east")).stage == "waiting"
+    said = await sites.at(
+        east,
+        "add", "--type", "auto", "--device_id", keys["east"].entry.device_id, "--auto_key",
+        keys["east"].auto_key, "--portal", sites.url, "--password", PASSWORD,
+        "--fingerprint", sites.asas["east"].fingerprint,
+    )  # fmt: skip
     assert "paired with" in said
-    await sites.paired("west", keys["west"])
+    done = await sites.paired("west", keys["west"])
+    assert (done.name, done.notes) == ("west", ())
+    # Lists are asked for with a key that both sides compute.
+    settings = await sites.settings("west")
+    assert settings.tsig_name == keys["west"].entry.device_id
     # Its answer lost, a manager repeats the command, and is the same one.
-    assert "paired with" in await sites.paired("west", keys["west"])
+    again = await sites.paired("west", keys["west"])
+    assert (again.added, again.notes) == (None, ())
 
     async def both_follow() -> bool:
         rows = [await sites.row(name) for name in ("east", "west")]
         return all(
-            row["stage"] == "paired"
-            and row["standing"]
-            and row["standing"]["applied"] == row["version"]
+            row.stage == "paired" and row.standing and row.standing.applied == row.version
             for row in rows
         )
 
     await sites.until(both_follow)
     row = await sites.row("east")
-    assert row["manager"] == "east"
-    assert not row["standing"]["fault"]
+    assert row.manager == "east"
+    assert row.standing
+    assert not row.standing.fault
 
     # A list that changes at the portal is in force at both, without anybody asking.
     await sites.at(portal, "lists", "add", "own-block", "20.0.0.2")
@@ -133,56 +176,54 @@ async def test_two_managers_follow_one_portal(sites: Sites) -> None:
         await site.until(lambda site=site, name=name: "20.0.0.2" in site.held(name))
 
     # The code is used up: whoever shows it again learns so, and the portal's audit has it.
-    copied = dict(keys["east"])
-    sites.asas["west2"] = sites.asas["west"]
     refused = await sites.at(
         west,
-        "add", "--type", "auto", "--device_id", copied["device_id"], "--auto_key",
-        copied["auto_key"], "--portal", sites.url, "--password", PASSWORD, "thief",
+        "add", "--type", "auto", "--device_id", keys["east"].entry.device_id, "--auto_key",
+        keys["east"].auto_key, "--portal", sites.url, "--password", PASSWORD, "thief",
         status=3,
     )  # fmt: skip
     assert "used already" in refused
     audit = await sites.at(portal, "audit")
     assert "manager 'west' from 127.0.0.1 rejected" in audit
     assert "manager 'east' from 127.0.0.1 used it first" in audit
-    assert copied["auto_key"] not in audit
-    assert copied["auto_key"] not in await sites.at(east, "audit")
+    assert keys["east"].auto_key not in audit
+    assert keys["east"].auto_key not in await sites.at(east, "audit")
 
     assert (await east.asked("show", "east"))["portal"] == sites.url
 
     # Settings are the portal's: refused here, followed from there.
     refused = await sites.at(east, "configure", "east", "--prefix", "Other", status=2)
     assert "can be changed at the portal" in refused
-    await sites.at(portal, "portal", "change", "east", "--set", "prefix=Other")
+    await sites.set("east", prefix="Other")
 
     async def prefix_follows() -> bool:
-        return bool((await east.asked("show", "east"))["settings"]["prefix"] == "Other")
+        return bool((await sites.settings("east")).prefix == "Other")
 
     await sites.until(prefix_follows)
 
     # What would send the password to another place is not done by the portal alone.
-    await sites.at(portal, "portal", "change", "east", "--set", "rest_url=https://192.0.2.99/api")
+    await sites.set("east", rest_url="https://192.0.2.99/api")
 
     async def fault_is_told() -> bool:
-        row = await sites.row("east")
-        return "another place" in row["standing"]["fault"]
+        standing = (await sites.row("east")).standing
+        return standing is not None and "another place" in standing.fault
 
     await sites.until(fault_is_told)
-    settings = (await east.asked("show", "east"))["settings"]
-    assert settings["rest_url"] == sites.asas["east"].api_url
+    assert (await sites.settings("east")).rest_url == sites.asas["east"].api_url
 
     # Unpaired at the portal: the settings stay, and are the manager's own.
-    await sites.at(portal, "portal", "unpair", "west", "--yes")
+    await sites.call(portal, UNPAIR_ENTRY, EntryNamed(item="west"))
 
     async def unpaired() -> bool:
-        return not (await west.asked("paired"))["bonds"]
+        return not (await sites.call(west, BONDS, Nothing())).bonds
 
     await sites.until(unpaired)
     await sites.at(west, "configure", "west", "--log_rotate_size", "200")
     # And at the manager: the portal knows.
     await sites.at(east, "unpair", "east", "--yes")
-    assert (await sites.row("east"))["stage"] == "unpaired"
-    assert json.dumps(await sites.row("east")).count(PASSWORD) == 0
+    row = await sites.row("east")
+    assert row.stage == "unpaired"
+    assert PASSWORD not in str(row)
     for path in portal.root.rglob("*"):
         if path.is_file() and "simulator" not in str(path):
             assert PASSWORD.encode() not in path.read_bytes(), path
