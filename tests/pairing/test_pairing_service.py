@@ -135,6 +135,7 @@ async def test_of_two_managers_with_one_code_one_pairs(portal: Portal) -> None:
     assert "used already" in refused[0]
     first = paired[0]
     assert read_entry(portal.folder, "east").key_fits(f"{first} key")
+    assert [(one.nickname, one.manager) for one in portal.service.paired()] == [("east", first)]
     assert sorted(one.outcome for one in portal.audit) == ["done", "failed"]
     refusal = next(one for one in portal.audit if one.outcome == "failed").sentence or ""
     assert f"manager '{first}' from 127.0.0.1 used it first" in refusal
