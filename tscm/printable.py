@@ -24,6 +24,8 @@ def visible(value: object, *, keep: str = "") -> str:
     text = str(value)
     if text.isprintable():
         return text
+    if keep and text.translate(dict.fromkeys(map(ord, keep))).isprintable():
+        return text
     return "".join(one if one in keep or one.isprintable() else _escaped(one) for one in text)
 
 

@@ -158,3 +158,20 @@ def test_an_admin_ends_one_session_of_a_user_and_no_other(full: FakeSite) -> Non
     assert full.ask("/", key=stays).status == 200
     assert full.ask(where, {}, key=admin).status == 404
     assert "a session of the-operator" in full.ask("/admin/users", key=admin).text
+
+
+def test_a_list_of_32_000_entries_is_pasted_and_no_stranger_sends_as_much(full: FakeSite) -> None:
+    lines = [f"45.{n // 250}.{n % 250}.1" for n in range(32_000)]
+    form = {**TEXT, "text": "\r\n".join(lines)}
+    reply = full.ask("/lists/partners", form, key=full.signed_in(Role.OPERATOR))
+    assert reply.status == 303
+    assert asked_of(full, "edit_list")[0].text.split() == lines
+    for key in (None, "A" * 43, full.signed_in(Role.VIEWER)):
+        reply = full.ask("/lists/partners", form, key=key)
+        assert reply.status == 413
+        assert "longer than 65,536 bytes, or the session has ended" in reply.text
+    operator = full.signed_in(Role.OPERATOR)
+    assert full.ask("/check", form, key=operator).status == 413
+    reply = full.ask("/lists/partners", {**form, "text": form["text"] * 2}, key=operator)
+    assert reply.status == 413
+    assert "longer than 1,048,576 bytes. Longer lists: tsadmin lists replace" in reply.text

@@ -131,6 +131,7 @@ class FakeSite:
             purpose="page",
             names=own_names(self.settings.url),
         )
+        self.site.may_send_list = self.app.may_send_list
         self.site.startFactory()
 
     def lasts(self, session: Session) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, quote, urlencode
 
-from attrs import define, field
+from attrs import define, evolve, field
 from jinja2 import Environment
 from klein import Klein
 from twisted.internet.defer import Deferred, succeed
@@ -35,6 +35,7 @@ from tscm.faces.web.desk import Desk
 from tscm.faces.web.gate import COOKIE, cross_site_fault, session_in, user_of_proxy
 from tscm.faces.web.headers import header, headers
 from tscm.faces.web.rendering import Chrome, environment, rendered
+from tscm.faces.web.roles import Role
 from tscm.faces.web.routes import Route, routes
 from tscm.faces.web.site import API
 from tscm.faces.web.views.trouble import trouble_of
@@ -119,7 +120,7 @@ class WebApp:
     def _called(self, request: Request, rest: str) -> Deferred[bytes]:
         del rest
         try:
-            self._user_of_proxy(request)
+            self._user_of_proxy(request, _address_of(request))
             call = api.call_of(request, self._desk.now())
         except Forbidden as error:
             return succeed(self._send_document(request, refusal(ApiRefused(403, str(error)))))
@@ -150,7 +151,8 @@ class WebApp:
     async def _serve(self, request: Request, route: Route, parts: Mapping[str, str]) -> bytes:
         visit = self._visit(request, None, parts)
         try:
-            visit = self._visit(request, self._session(request, visit), parts)
+            session = self._session(request, visit.address, visit.now, touch=not visit.live)
+            visit = evolve(visit, session=session)
             answer = await self._answer(request, route, visit)
         except TscmError as error:
             answer = trouble_of(error, _status_of(error))
@@ -211,10 +213,20 @@ class WebApp:
 
     # -- in and out -----------------------------------------------------------
 
-    def _session(self, request: Request, visit: Visit) -> Session | None:
-        named = self._user_of_proxy(request)
+    def may_send_list(self, request: Request, address: str) -> bool:
+        """Is the sender of this head, whose body is still to come, signed in as a user who edits lists?"""
+        try:
+            session = self._session(request, address, self._desk.now(), touch=False)
+        except TscmError:
+            return False
+        return session is not None and session.role >= Role.OPERATOR
+
+    def _session(
+        self, request: Request, address: str, now: float, *, touch: bool
+    ) -> Session | None:
+        named = self._user_of_proxy(request, address)
         if named is not None and self._desk.accounts.any_user():
-            found = self._desk.accounts.proxied(named, visit.address, visit.now)
+            found = self._desk.accounts.proxied(named, address, now)
             if found is None:
                 raise Forbidden(
                     f"the proxy has signed in {shown(named)}, who is not a user of the page; an admin "
@@ -224,15 +236,14 @@ class WebApp:
         key = session_in(request.requestHeaders.getRawHeaders(b"cookie", []))
         if key is None:
             return None
-        return self._desk.accounts.session(key, visit.now, touch=not visit.live)
+        return self._desk.accounts.session(key, now, touch=touch)
 
-    def _user_of_proxy(self, request: Request) -> str | None:
+    def _user_of_proxy(self, request: Request, address: str) -> str | None:
         """Whom a trusted proxy names.  Raises `Forbidden`."""
         settings = self._desk.settings
         if settings.proxy_user_header is None:
             return None
         names = headers(request, settings.proxy_user_header)
-        address = str(getattr(request.getClientAddress(), "host", ""))
         try:
             return user_of_proxy(names, address, settings.proxy_addresses)
         except ValueError as error:
@@ -241,14 +252,13 @@ class WebApp:
     def _visit(self, request: Request, session: Session | None, parts: Mapping[str, str]) -> Visit:
         fields = _fields_of(request)
         method = request.method.decode("ascii", "replace")
-        peer = request.getClientAddress()
         return Visit(
             method="GET" if method == "HEAD" else method,
             path=request.path.decode("utf-8", "replace"),
             parts=parts,
             fields=fields,
             session=session,
-            address=str(getattr(peer, "host", "")),
+            address=_address_of(request),
             agent=(header(request, "user-agent") or "")[:200],
             live="live" in fields,
             now=self._desk.now(),
@@ -325,6 +335,10 @@ def _status_of(error: TscmError) -> int:
     if isinstance(error, Faulty) or error.exit_status == Faulty.exit_status:
         return 400
     return 409 if isinstance(error, ManagerError) else 500
+
+
+def _address_of(request: Request) -> str:
+    return str(getattr(request.getClientAddress(), "host", ""))
 
 
 def _fields_of(request: Request) -> Fields:

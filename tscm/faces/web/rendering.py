@@ -12,7 +12,7 @@ from typing import Any
 from attrs import frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.runtime import Undefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from tscm.faces.web.assets import Assets
 from tscm.faces.web.roles import Role
@@ -45,6 +45,24 @@ def _finalize(value: Any) -> Any:
     return value
 
 
+def told(sentence: Any) -> Any:
+    """
+    A sentence with its commands, which stand between backticks, as code.
+
+    Each piece is escaped by itself, so that backticks in a text of a stranger make code of it and never HTML; one
+    without a partner stays as it is.
+    """
+    if not isinstance(sentence, str):
+        return sentence
+    pieces = visible(sentence, keep="\n").split("`")
+    if len(pieces) % 2 == 0:
+        return escape("`".join(pieces))
+    code = Markup("<code>{}</code>")
+    return Markup("").join(
+        code.format(one) if number % 2 else one for number, one in enumerate(pieces)
+    )
+
+
 @cache
 def environment(assets: Assets) -> Environment:
     """All templates, with the few functions that they have."""
@@ -59,7 +77,9 @@ def environment(assets: Assets) -> Environment:
     )
     made.globals.clear()
     made.globals.update(asset=assets.path, Role=Role)
-    made.filters.update(ago=ago, clock=clock, count=count, duration=duration, iso=iso, size=size)
+    made.filters.update(
+        ago=ago, clock=clock, count=count, duration=duration, iso=iso, size=size, told=told
+    )
     return made
 
 

@@ -41,7 +41,9 @@ from tscm.settings.layout import Layout
 from tscm.settings.web import WebSettings
 
 BOUNDS = HttpBounds(
-    body_bytes=1 << 16,
+    body_bytes=1 << 20,  # a list of 32,000 entries is pasted
+    own_body_bytes=1 << 16,
+    shared_body_bytes=8 << 20,
     head_bytes=16_384,
     head_seconds=10.0,
     request_seconds=20.0,
@@ -114,13 +116,15 @@ class WebService(Service):
         of_api = Asking(self._api_threads, manager, self._now)
         self._asked = (asking, of_api)
         api = Api(settings, self.accounts, of_api)
+        pages = WebApp(desk, self._own, api)
         self._site = WebSite(
-            WebApp(desk, self._own, api).app.resource(),
+            pages.app.resource(),
             BOUNDS,
             self._reactor,
             purpose=PURPOSE,
             names=own_names(settings.url),
         )
+        self._site.may_send_list = pages.may_send_list
         self._following = PeriodicService(
             self._reactor,
             FOLLOW_SECONDS,
