@@ -112,7 +112,8 @@ def publish(
     """
     Put *bodies* in the place of what is published in *folder*.  Blocks; raises OSError.
 
-    The time stays where every body does: a consumer that asks by time fetches nothing then.
+    The time stays where every body does: a consumer that asks by time fetches nothing then.  Other bodies are at least
+    a second younger than those before, whatever the clock says: it may have been set back, and HTTP tells whole seconds.
     """
     before = _or_none(folder)
     files: dict[str, File] = {}
@@ -130,8 +131,10 @@ def publish(
     )
     if before is not None and before.generation == generation:
         made = evolve(made, generation_at=before.generation_at)
-    if before is not None and before.digests == made.digests:
-        made = evolve(made, published_at=before.published_at)
+    if before is not None:
+        same = before.digests == made.digests
+        at = before.published_at if same else max(now, before.published_at + 1.0)
+        made = evolve(made, published_at=at)
     write_private(folder / CURRENT, json.dumps(asdict(made), indent=1).encode())
     _clear(folder, made)
     return made

@@ -182,7 +182,7 @@ def test_a_purge_publishes_the_placeholder_and_never_nothing(tmp_path: Path) -> 
     assert found is not None
     assert found.purged
     assert site.update().result == Result.CHANGED
-    assert site.text() == "# block list, 1 entries\n30.0.0.1\n"
+    assert site.text() == "# block list, 1 entry\n30.0.0.1\n"
     found = read_publication(site.place)
     assert found is not None
     assert not found.purged
@@ -213,7 +213,7 @@ def test_the_list_is_cut_to_what_the_consumer_reads(tmp_path: Path) -> None:
     done = site.update()
     assert done.block is not None
     assert (done.block.desired, done.block.cut) == (3, 7)
-    assert len(site.text().splitlines()) == 4
+    assert len(site.text().splitlines()) == 3
 
 
 def test_a_list_over_the_limit_is_refused_in_one_sentence(tmp_path: Path) -> None:

@@ -68,6 +68,15 @@ def _nothing() -> Any:
     return Lists(block=CidrSet(), allow=CidrSet())
 
 
+@pytest.mark.parametrize(
+    ("minutes", "recurring"),
+    [(1, "five-minute"), (30, "five-minute"), (60, "hourly"), (1439, "hourly"), (1440, "daily")],
+)
+def test_panos_is_told_to_come_no_later_than_it_is_expected(minutes: int, recurring: str) -> None:
+    lines = kind_named("panos").setup(device("panos", pull_minutes=minutes), NODE)
+    assert f"type ip recurring {recurring}" in lines
+
+
 def test_a_url_is_short_enough_for_fortios_with_the_longest_name() -> None:
     settings = device("fortinet", name="n" * 63, pull_secret="s" * 64)
     lines = kind_named("fortinet").setup(settings, NODE)

@@ -49,7 +49,8 @@ def rows(body: Body) -> list[str]:
     assert text.endswith("\n")
     assert "\r" not in text
     assert "" not in text.splitlines()
-    return [row for row in text.splitlines() if not row.startswith("#")]
+    found = (row.partition("#")[0].rstrip() for row in text.splitlines())
+    return [row for row in found if row]
 
 
 @given(networks, networks)
@@ -82,15 +83,15 @@ def test_fmc_is_given_two_halves_in_the_place_of_everything() -> None:
     assert rows(body) == ["0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1"]
 
 
-def test_plain_text_has_no_comments_and_panos_has_one() -> None:
+def test_plain_text_has_no_comments_and_panos_has_one_behind_an_entry() -> None:
     lists = lists_of(["198.51.100.7", "2001:db8::/32"], ["203.0.113.0/24"])
     assert render.generic(lists)[PLAIN_BLOCK].content == b"198.51.100.7\n2001:db8::/32\n"
-    assert render.commented(lists)[PLAIN_BLOCK].content == (
-        b"# block list, 2 entries\n198.51.100.7\n2001:db8::/32\n"
-    )
-    assert (
-        render.commented(lists)[PLAIN_ALLOW].content == b"# allow list, 1 entries\n203.0.113.0/24\n"
-    )
+    bodies = render.panos(lists)
+    assert bodies[PLAIN_BLOCK].content == b"198.51.100.7 # block list, 2 entries\n2001:db8::/32\n"
+    assert bodies[PLAIN_ALLOW].content == b"203.0.113.0/24 # allow list, 1 entry\n"
+    nothing = render.panos(lists_of([], []))[PLAIN_BLOCK].content
+    assert nothing == b"192.0.2.1 # block list, 0 entries\n"
+    assert not networks_of(nothing)
 
 
 @given(networks)

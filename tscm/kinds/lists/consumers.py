@@ -43,7 +43,7 @@ CONSUMERS: Mapping[str, Consumer] = {
         settings=MikrotikSettings,
         render=forms.mikrotik,
     ),
-    "panos": Consumer(title="PAN-OS", settings=PanosSettings, render=forms.commented),
+    "panos": Consumer(title="PAN-OS", settings=PanosSettings, render=forms.panos),
 }
 
 

@@ -160,11 +160,12 @@ def _firepower_back(words: Words) -> list[str]:
     ]
 
 
-_RECURRING = ((5, "five-minute"), (60, "hourly"), (43_200, "daily at 03"))
+_RECURRING = ((1440, "daily at 03"), (60, "hourly"), (0, "five-minute"))
+"""From so many minutes on: no slower than `pull_minutes`, by which `status` tells who is late."""
 
 
 def _panos(words: Words) -> list[str]:
-    recurring = next(word for most, word in _RECURRING if words.minutes <= most)
+    recurring = next(word for least, word in _RECURRING if words.minutes >= least)
     found = ["# 3. In configuration mode", "configure"]
     for name, file in ((words.block, PLAIN_BLOCK), (words.allow, PLAIN_ALLOW)):
         found += [

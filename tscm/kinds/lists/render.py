@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from attrs import frozen
 
 from tscm.model import Cidr
+from tscm.plural import many
 from tscm.policy.cidr import CidrSet
 from tscm.policy.documentation import PLACEHOLDER
 from tscm.services.publication import PLAIN_ALLOW, PLAIN_BLOCK, TEXT, Body
@@ -85,15 +86,23 @@ def generic(lists: Lists) -> Mapping[str, Body]:
 
 
 def _commented(kind: str, cidrs: list[Cidr]) -> Body:
-    return _text(cidrs, f"# {kind} list, {len(cidrs)} entries")
+    return _text(cidrs, f"# {kind} list, {many(len(cidrs), 'entry', 'entries')}")
 
 
-def commented(lists: Lists) -> Mapping[str, Body]:
-    """The same below a line of comment: PAN-OS."""
+def panos(lists: Lists) -> Mapping[str, Body]:
+    """
+    The same with a comment behind the first entry: PAN-OS allows none on a line of its own.
+    """
     return {
-        PLAIN_BLOCK: _commented("block", lists.block.cidrs()),
-        PLAIN_ALLOW: _commented("allow", lists.allow.cidrs()),
+        PLAIN_BLOCK: _remarked("block", lists.block.cidrs()),
+        PLAIN_ALLOW: _remarked("allow", lists.allow.cidrs()),
     }
+
+
+def _remarked(kind: str, cidrs: list[Cidr]) -> Body:
+    first, *rest = (plain(one) for one in cidrs or (PLACEHOLDER,))
+    remark = f"{first} # {kind} list, {many(len(cidrs), 'entry', 'entries')}"
+    return Body(lines([remark], rest), TEXT, len(cidrs))
 
 
 def firepower(lists: Lists) -> Mapping[str, Body]:
@@ -169,6 +178,6 @@ def networks_of(content: bytes) -> CidrSet:
     """
     What a plain list names, without placeholder and comments.  Raises `ValueError`.
     """
-    rows = (line.strip() for line in content.decode().splitlines())
-    found = [row for row in rows if row and not row.startswith("#")]
+    rows = (line.partition("#")[0].strip() for line in content.decode().splitlines())
+    found = [row for row in rows if row]
     return CidrSet.of_texts(one for one in found if one != plain(PLACEHOLDER))
