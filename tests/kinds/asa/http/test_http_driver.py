@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import pytest
 import pytest_twisted
+from twisted.internet import reactor as global_reactor
+from twisted.internet.threads import blockingCallFromThread
 
 from tests.kinds.asa.http.http_device import SHORT, http_driver, in_thread
 from tests.kinds.asa.ssh.command_line import hosts
@@ -30,6 +32,7 @@ from tscm.kinds.asa.http.post_size import FIRST
 from tscm.model import Cidr
 from tscm.simulator.service import SimulatedAsa
 
+reactor: Any = global_reactor
 T = TypeVar("T")
 
 MEMBERS = tuple(
@@ -319,6 +322,28 @@ async def test_a_post_that_the_device_gives_up_is_made_smaller(asa: SimulatedAsa
     assert len(asa.configuration.groups["T-Block-1"].members) == len(wanted)
     assert learnt["post_lines"] < 302
     assert learnt["post_doubted"] == 302
+
+
+@pytest_twisted.ensureDeferred
+async def test_nothing_is_taken_away_once_a_restart_has_undone_what_was_added(
+    asa: SimulatedAsa,
+) -> None:
+    old, new = (tuple(map(Cidr, hosts(count))) for count in (20, 40))
+    asa.device.started_at -= 86_400.0
+
+    def work(driver: HttpDriver) -> Any:
+        driver.probe()
+        push(driver, [CreateGroup(group="T-Block-1", members=old)])
+        driver.save()
+        push(driver, [AddMembers(group="T-Block-1", members=new[20:])])
+        blockingCallFromThread(reactor, asa.reload)
+        with pytest.raises(faults.Overloaded, match="it restarted during the push"):
+            driver.apply(RemoveMembers(group="T-Block-1", members=old))
+        assert len(asa.configuration.groups["T-Block-1"].members) == len(old)
+        driver.apply(RemoveMembers(group="T-Block-1", members=old[:5]))  # it runs since then
+
+    await with_driver(asa, work)
+    assert len(asa.configuration.groups["T-Block-1"].members) == len(old) - 5
 
 
 @pytest_twisted.ensureDeferred

@@ -18,7 +18,7 @@ from tscm.kinds.asa.http.pieces import takes_away
 from tscm.kinds.asa.http.post_size import LARGEST, PostSize
 from tscm.kinds.asa.http.posting import END_COMMAND, PLAIN_TYPE, Poster
 from tscm.kinds.asa.http.text_lines import TextLines
-from tscm.kinds.faults import Forbidden
+from tscm.kinds.faults import Forbidden, Overloaded
 from tscm.model import Json
 
 _END = re.compile(r"Username ?: ?\S")
@@ -38,6 +38,7 @@ class HttpDriver(CliDriver[HttpLink]):
     plain: bool = False
     """Does it not take lines in XML?"""
     _poster: Poster = field(init=False)
+    _wrote: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._poster = Poster(self._link, self.size, self.plain, self._link.monotonic)
@@ -59,9 +60,31 @@ class HttpDriver(CliDriver[HttpLink]):
         }
 
     def apply_all(self, steps: Sequence[Step]) -> None:
-        """One portion; what takes away is posted when what comes before it was taken."""
-        for _, run in groupby(steps, key=takes_away):
+        """
+        One portion; what takes away is posted when what comes before it was taken, and is still there.
+
+        Raises `Overloaded` when the device has restarted since then.
+        """
+        for away, run in groupby(steps, key=takes_away):
+            if away and self._wrote:
+                self._confirm_running()
+            self._wrote = True
             self._poster.post(list(blocks(tuple(run))))
+
+    def _confirm_running(self) -> None:
+        """
+        Check that the device has not restarted, which undoes what is not saved.
+
+        Requests share no session that a restart would end, and a manager that was suspended in between sees no gap.
+        """
+        before = self.started_at
+        self.probe()
+        if before is not None and self.started_at is not None and self.started_at > before:
+            raise Overloaded(
+                self._link.name,
+                "it restarted during the push, which undid what was not saved",
+                "the next attempt reads the groups again and continues from there",
+            )
 
     def look(self, command: str) -> str:
         """One command; what is wrong with it stands in its text."""
