@@ -29,7 +29,8 @@ from tscm.simulator.web import AsaHttpRequest
 reactor: Any = global_reactor
 IMPATIENT = Bounds(connect_seconds=5, read_seconds=0.3, write_seconds=0.3)
 SLOW_SECONDS = 0.1
-SLOW_SSH_SECONDS = 40.0  # a login may take 60, a line of a group in use 300
+SLOW_LOGIN_SECONDS = 40.0  # a login may take 60 s
+SLOW_SSH_SECONDS = 250.0  # a line may take 330 s, for a group in use is compiled again
 INVALID = "ERROR: % Invalid input detected at '^' marker."
 
 
@@ -142,9 +143,14 @@ class FaultyChannel(ShellChannel):
                 self.late.append((act, line))
             elif act is Act.SLOW:
                 self.late.append((Act.PASS, line))
-                self.clock.callLater(SLOW_SSH_SECONDS, self._catch_up)
+                self.clock.callLater(self._lateness, self._catch_up)
             else:
                 self._read(act, line)
+
+    @property
+    def _lateness(self) -> float:
+        privileged = self.shell._terminal.prompt.endswith("# ")
+        return SLOW_SSH_SECONDS if privileged else SLOW_LOGIN_SECONDS
 
     def _catch_up(self) -> None:
         late, self.late = self.late, []

@@ -12,11 +12,12 @@ import httpx
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
+from twisted.internet.threads import deferToThread
 
-from tests.kinds.asa.rest.asa_device import in_thread
 from tests.manager.manager_process import SETTINGS, Manager
-from tests.update.update_faults import Faults
+from tests.update.update_faults import Faults, Typed
 from tests.update.update_world import addresses
+from tscm.base.secrets import Secret
 from tscm.simulator.service import AsaOptions, SimulatedAsa
 
 FEEDS = """
@@ -33,7 +34,7 @@ url = "file://{folder}/allow"
 
 @pytest_twisted.async_yield_fixture()
 async def asa() -> AsyncIterator[SimulatedAsa]:
-    service = SimulatedAsa(reactor, AsaOptions(username="admin", password="secret"))
+    service = SimulatedAsa(reactor, AsaOptions(password="secret", ssh=("127.0.0.1", 0)))
     service.startService()
     yield service
     await service.stopService()
@@ -53,29 +54,45 @@ def update(manager: Manager) -> Any:
         return error
 
 
-@pytest.mark.parametrize("at", [4, 7, 9])
+def way_to(asa: SimulatedAsa, way: str) -> dict[str, Any]:
+    """Settings by which *asa* is reached."""
+    if way == "asa":
+        assert asa._ssh is not None
+        pin = asa._ssh.fingerprint("modern")
+        return {"ssh_port": asa.ssh_port, "host_key": [pin], "enable_password": Secret("secret")}
+    to = {"rest_url": asa.api_url} if way == "asarest" else {"http_port": asa.port}
+    return {**to, "fingerprint": asa.fingerprint}
+
+
+@pytest.mark.parametrize(
+    ("way", "at"),
+    [
+        ("asarest", 4),
+        ("asarest", 9),
+        ("asahttp", 7),
+        pytest.param("asa", 700, marks=pytest.mark.peer("ssh")),  # lines
+    ],
+)
 @pytest_twisted.ensureDeferred
 async def test_a_manager_killed_in_the_middle_of_a_push_finishes_it_after_its_start(
-    asa: SimulatedAsa, manager: Manager, tmp_path: Path, at: int
+    asa: SimulatedAsa, manager: Manager, tmp_path: Path, way: str, at: int
 ) -> None:
     entries = addresses(1500)
     (tmp_path / "block").write_text("\n".join(entries))
     (tmp_path / "allow").write_text("8.8.8.8\n")
-    manager.write_device(
-        "fw", rest_url=asa.api_url, fingerprint=asa.fingerprint, object_group_size=400
-    )
+    manager.write_device("fw", type=way, **way_to(asa, way), object_group_size=400)
 
     def kill() -> None:
         if faults.seen == at and manager.process is not None:
             os.kill(manager.process.pid, signal.SIGKILL)
 
-    faults = Faults(asa, watch=kill)
-    await in_thread(manager.start)
-    assert isinstance(await in_thread(update, manager), httpx.TransportError)
-    await in_thread(manager.stop)
+    faults = (Typed if way == "asa" else Faults)(asa, watch=kill)
+    await deferToThread(manager.start)
+    assert isinstance(await deferToThread(update, manager), httpx.TransportError)
+    await deferToThread(manager.stop)
     faults.watch = lambda: None
-    await in_thread(manager.start)
-    found = await in_thread(update, manager)
+    await deferToThread(manager.start)
+    found = await deferToThread(update, manager)
     assert found["result"]["verified"], found
     groups = asa.configuration.groups
     children = groups["ThreatSTOP-Block"].children
@@ -85,4 +102,4 @@ async def test_a_manager_killed_in_the_middle_of_a_push_finishes_it_after_its_st
         "ThreatSTOP-Block",
         "ThreatSTOP-Allow",
     }
-    await in_thread(manager.stop)
+    await deferToThread(manager.stop)

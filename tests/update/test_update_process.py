@@ -1,10 +1,11 @@
 """
-`tsadmin update` as a process of its own, killed after every request in turn; then run again.
+`tsadmin update` as a process of its own, killed after requests or typed lines in turn; then run again.
 """
 
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,10 @@ from twisted.internet.error import ProcessDone
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from tests.update.update_faults import Faults
+from tests.update.update_faults import Faults, Typed
 from tests.update.update_world import addresses
 from tscm.policy.cidr import CidrSet
-from tscm.simulator.service import SimulatedAsa
+from tscm.simulator.service import AsaOptions, SimulatedAsa
 
 SETTINGS = """
 address = "192.0.2.1"
@@ -63,7 +64,7 @@ class Node:
 
     root: Path
     asa: SimulatedAsa
-    faults: Faults
+    faults: Faults | Typed
     running: int = 0
 
     def publish(self, block: list[str], allow: list[str]) -> None:
@@ -100,35 +101,59 @@ class Node:
         return {name for name in groups if name.startswith("ThreatSTOP")} == parents | used
 
 
-@pytest.mark.parametrize(("way", "stride"), [("asarest", 1), ("asahttp", 3)])
+@pytest_twisted.async_yield_fixture()
+async def asa() -> AsyncIterator[SimulatedAsa]:
+    service = SimulatedAsa(reactor, AsaOptions(password="secret", ssh=("127.0.0.1", 0)))
+    service.startService()
+    yield service
+    await service.stopService()
+
+
+def way_to(asa: SimulatedAsa, way: str) -> tuple[str, ...]:
+    """Options of `add` by which *asa* is reached."""
+    if way == "asa":
+        assert asa._ssh is not None
+        return (
+            f"--ssh_port={asa.ssh_port}",
+            f"--host_key={asa._ssh.fingerprint('modern')}",
+            "--enable_password=secret",
+        )
+    to = f"--rest_url={asa.api_url}" if way == "asarest" else f"--http_port={asa.port}"
+    return (to, f"--ca_file={asa.certificate_path}")
+
+
+@pytest.mark.parametrize(
+    ("way", "stride"),
+    [
+        ("asarest", 3),
+        ("asahttp", 3),
+        pytest.param("asa", 13, marks=pytest.mark.peer("ssh")),  # lines
+    ],
+)
 @pytest_twisted.ensureDeferred
-async def test_a_process_killed_after_any_request_leaves_what_the_next_one_finishes(
+async def test_a_process_killed_after_some_exchange_leaves_what_the_next_one_finishes(
     asa: SimulatedAsa, tmp_path: Path, way: str, stride: int
 ) -> None:
-    node = Node(tmp_path, asa, Faults(asa))
+    node = Node(tmp_path, asa, Typed(asa) if way == "asa" else Faults(asa))
     (tmp_path / "etc/tscm").mkdir(parents=True)
     (tmp_path / "etc/tscm/tscm.toml").write_text(SETTINGS.replace("{folder}", str(tmp_path)))
     (tmp_path / "password").write_text("secret")
     node.publish(addresses(60), addresses(5, 5000))
-    to = f"--rest_url={asa.api_url}" if way == "asarest" else f"--http_port={asa.port}"
     status, said = await node.tsadmin(
         *("add", f"--type={way}", "--device_id=tdid_office1", "--device=127.0.0.1"),
-        *(to, f"--ca_file={asa.certificate_path}"),
+        *way_to(asa, way),
         *("--block_list=block.example", "--allow_list=allow.example", "--username=admin"),
         *(f"--password_file={tmp_path / 'password'}", "--object_group_size=30", "office"),
     )
     assert status == 0, said
 
-    at, killed = 0, 0
+    at, turn, killed = 1, 0, 0
     while True:
-        at += 1 if not at else stride
+        turn += 1
         # By turns one child goes and one comes, so that there is something to write each time.
-        block = addresses(60, 10 * at) if at % 2 else addresses(70, 10 * at)
-        node.publish(block, addresses(30 + at, 5000))
-        wanted = {
-            "Block": CidrSet.of_texts(block),
-            "Allow": CidrSet.of_texts(addresses(30 + at, 5000)),
-        }
+        block, allow = addresses(60 + turn % 2 * 10, 10 * turn), addresses(30 + turn, 5000)
+        node.publish(block, allow)
+        wanted = {"Block": CidrSet.of_texts(block), "Allow": CidrSet.of_texts(allow)}
         before = {kind: node.held(kind) for kind in wanted}
 
         def kill(at: int = at) -> None:
@@ -150,5 +175,6 @@ async def test_a_process_killed_after_any_request_leaves_what_the_next_one_finis
         assert status == 0, f"at {at}: {said}"
         assert {kind: node.held(kind) for kind in wanted} == wanted, f"at {at}"
         assert node.tidy(), f"at {at}"
+        at += stride
     assert killed > 2
     assert at > 8

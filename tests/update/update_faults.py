@@ -1,5 +1,5 @@
 """
-Faults put between the wire and the simulated agent, at a request of the test's choosing.
+Faults put between the wire and the simulated agent, at a request of the test's choosing; lines counted over SSH.
 """
 
 from collections.abc import Callable
@@ -69,3 +69,30 @@ class Faults:
         elif self.kind:
             self.asa.agent.faults.arm(self.kind)
         self.asa.agent.take(http)
+
+
+@define(eq=False)
+class Typed:
+    """
+    Counts the lines that the firewall has read over SSH, and calls *watch* after each.
+    """
+
+    asa: SimulatedAsa
+    seen: int = 0
+    watch: Callable[[], None] = lambda: None
+    _say: Callable[[], None] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        server = self.asa._ssh
+        assert server is not None
+        self._say, server.say = server.say, self._read
+
+    def arm(self, kind: str, at: int) -> None:
+        """Count from now on; *kind* and *at* are those of `Faults`, and no fault is put in."""
+        del kind, at
+        self.seen = 0
+
+    def _read(self) -> None:
+        self.seen += 1
+        self._say()
+        self.watch()
