@@ -22,11 +22,14 @@ from tscm.faces.web.nouns import NOUNS
 from tscm.faces.web.roles import ROLES as EVERY_ROLE
 from tscm.faces.web.roles import Role
 from tscm.faces.web.routes import routes
+from tscm.model import Cidr
+from tscm.operations.answers import Entered
 from tscm.operations.arguments import PushedEntries
 from tscm.operations.job_figures import JobFigures, JobState
 from tscm.operations.operation import Operation
 from tscm.operations.table.entries import PUSH_ENTRIES
 from tscm.operations.table.whole import TABLE
+from tscm.policy.by_hand import HandEntry
 
 DAY = 86400.0
 
@@ -167,7 +170,8 @@ def test_a_call_that_nobody_gave_a_role_takes_an_admin() -> None:
 def test_an_analyst_enters_what_the_page_lets_him(
     web: FakeSite, role: Role, body: dict[str, Any], status: int
 ) -> None:
-    web.manager.answers["enter"] = {"sentence": "x"}
+    entry = HandEntry(action="allow", cidr=Cidr("192.0.2.1/32"), who="x", made_at=1.0)
+    web.manager.answers["enter"] = Entered(entry=entry, sentence="x")
     whole = {"action": "allow", "cidr": "192.0.2.1", **body}
     assert call(web, "entries", made(web, role), whole).status == status
     assert bool(web.manager.asked) == (status == 200)

@@ -135,6 +135,7 @@ def why(args: Any) -> Json:
                         "action": "allow",
                         "cidr": "192.0.2.1/32",
                         "by": EVIL,
+                        "made_at": NOW,
                         "until": None,
                         "reason": EVIL,
                     }

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
+from tscm.events.answers import SeveralReport
 from tscm.faces.web.asking import Latest
 from tscm.faces.web.desk import Desk
 from tscm.faces.web.views.charts import Chart, chart
 from tscm.model import Json
 from tscm.operations.arguments import AskedOfSeveral
 from tscm.operations.table.events import REPORT_SEVERAL
-from tscm.wire.writing import as_json as told
 
 FRESH_SECONDS = 30.0
 _ALL = 100_000
@@ -29,13 +29,11 @@ class Hours:
 
 async def reported(
     desk: Desk, devices: Sequence[str], options: Json, *, fresh: float = FRESH_SECONDS
-) -> Latest[Json]:
+) -> Latest[SeveralReport]:
     """The report over *devices*, or over all where none is named."""
     key = tuple(devices), tuple(sorted((name, str(value)) for name, value in options.items()))
     asked = AskedOfSeveral(devices=tuple(devices), options=options)
-    found = await desk.asking.latest(REPORT_SEVERAL, asked, fresh=fresh, key=key)
-    value = None if found.value is None else told(found.value)
-    return Latest(value=value, at=found.at, fault=found.fault)
+    return await desk.asking.latest(REPORT_SEVERAL, asked, fresh=fresh, key=key)
 
 
 async def by_hour(
@@ -47,7 +45,7 @@ async def by_hour(
     if latest.value is None:
         return None
     found: dict[str, dict[int, int]] = {"blocked": {}, "allowed": {}}
-    for row in latest.value["rows"]:
+    for row in latest.value.rows:
         found[row["action"]][int(row["hour"])] = int(row["hits"])
     blocked, allowed = found["blocked"], found["allowed"]
     return Hours(

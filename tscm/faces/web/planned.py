@@ -11,11 +11,9 @@ from twisted.python.failure import Failure
 from tscm.errors import TscmError
 from tscm.faces.backend import ManagerError
 from tscm.faces.web.asking import Asking
-from tscm.model import Json
 from tscm.operations.arguments import Push
 from tscm.operations.table.policies import PLAN
-from tscm.update.figures import UpdateTold
-from tscm.wire.writing import as_json as told
+from tscm.update.figures import UpdateRecord, UpdateTold
 
 KEPT_SECONDS = 86400.0
 """As long as the manager takes the plan's ID."""
@@ -32,7 +30,9 @@ class Planned:
     device: str
     by: str
     asked_at: float
-    outcome: Json | None = None
+    outcome: UpdateRecord | None = None
+    sentence: str = ""
+    """What it came to, of a plan that was made."""
     error: str | None = None
 
     @property
@@ -68,12 +68,12 @@ class Plans:
         return made
 
     def _came(self, made: Planned, outcome: UpdateTold) -> None:
-        made.outcome = told(outcome)
+        made.outcome, made.sentence = outcome, outcome.sentence
 
     def _failed(self, failure: Failure, made: Planned) -> None:
         error = failure.value
         if isinstance(error, ManagerError) and error.outcome is not None:
-            made.outcome = told(error.outcome)
+            made.outcome = error.outcome
         known = isinstance(error, TscmError)
         made.error = str(error) if known else f"internal error: {type(error).__name__}"
 

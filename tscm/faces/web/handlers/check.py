@@ -2,10 +2,11 @@
 Check an address, and allow or block it for a while, with a reason.
 """
 
-from typing import Any
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from tscm.errors import TscmError
+from tscm.faces.backend import Backend
 from tscm.faces.web.desk import Desk
 from tscm.faces.web.limits import analysts_entry_fault, reason_fault
 from tscm.faces.web.roles import Role
@@ -20,13 +21,12 @@ from tscm.faces.web.views.check import (
     verdicts,
 )
 from tscm.faces.web.visit import Answer, Faulty, Page, Redirect, Visit
-from tscm.model import Json
+from tscm.operations.answers import Entered, EntriesRemoved, EntryDevice
 from tscm.operations.arguments import AnyAddress, EntryNamed, NewEntry, Nothing, PushedEntries
 from tscm.operations.job_figures import JobFigures
 from tscm.operations.table.entries import ENTER, ENTRIES, PUSH_ENTRIES, REMOVE_ENTRY
 from tscm.operations.table.policies import WHY_ALL
 from tscm.plural import many
-from tscm.wire.writing import as_json as told
 
 _HOUR = 3600.0
 
@@ -42,8 +42,8 @@ async def _checked(desk: Desk, visit: Visit, fault: str = "", status: int = 200)
     found: tuple[Verdicts, ...] = ()
     if asked and not fault:
         try:
-            answer = told(await desk.asking.ask(WHY_ALL, AnyAddress(address=asked)))
-            found, asked = verdicts(answer["devices"]), answer["asked"]
+            answer = await desk.asking.ask(WHY_ALL, AnyAddress(address=asked))
+            found, asked = verdicts(answer.devices), answer.asked
         except TscmError as error:
             fault, status = str(error), 400
     analyst = visit.role < Role.OPERATOR
@@ -72,7 +72,7 @@ async def enter(desk: Desk, visit: Visit) -> Answer:
         answer, jobs = await desk.asking.with_backend(enter_and_push, visit.user, entry)
     except TscmError as error:
         return await _checked(desk, visit, str(error), 400)
-    return Redirect(to=_to(jobs), notice=_told(answer["sentence"], answer["devices"], jobs))
+    return Redirect(to=_to(jobs), notice=_told(answer.sentence, answer.devices, jobs))
 
 
 def _entry(desk: Desk, visit: Visit) -> NewEntry:
@@ -101,24 +101,22 @@ def _hours(word: str) -> int:
     return int(word)
 
 
-def enter_and_push(backend: Any, entry: NewEntry) -> tuple[Json, list[JobFigures]]:
+def enter_and_push(backend: Backend, entry: NewEntry) -> tuple[Entered, list[JobFigures]]:
     """Store the entry, and have the manager push it to each device that may get it.  Blocking."""
-    answer = told(backend.call(ENTER, entry))
-    return answer, push_each(backend, answer)
+    answer = backend.call(ENTER, entry)
+    return answer, push_each(backend, answer.devices)
 
 
-def remove_and_push(backend: Any, entry: EntryNamed) -> tuple[Json, list[JobFigures]]:
+def remove_and_push(backend: Backend, entry: EntryNamed) -> tuple[EntriesRemoved, list[JobFigures]]:
     """End the entry, and have the manager take it off each device.  Blocking."""
-    answer = told(backend.call(REMOVE_ENTRY, entry))
-    return answer, push_each(backend, answer)
+    answer = backend.call(REMOVE_ENTRY, entry)
+    return answer, push_each(backend, answer.devices)
 
 
-def push_each(backend: Any, answer: Json) -> list[JobFigures]:
+def push_each(backend: Backend, devices: Sequence[EntryDevice]) -> list[JobFigures]:
     """A job for each device that may be pushed to.  Blocking."""
     return [
-        backend.detach(PUSH_ENTRIES, PushedEntries(name=one["name"]))
-        for one in answer["devices"]
-        if one["push"]
+        backend.detach(PUSH_ENTRIES, PushedEntries(name=one.name)) for one in devices if one.push
     ]
 
 
@@ -126,13 +124,13 @@ def _to(jobs: list[JobFigures]) -> str:
     return f"/jobs/{jobs[0].number}" if len(jobs) == 1 else "/jobs"
 
 
-def _told(sentence: str, devices: list[Json], jobs: list[JobFigures]) -> str:
-    held = [one for one in devices if not one["push"]]
+def _told(sentence: str, devices: Sequence[EntryDevice], jobs: list[JobFigures]) -> str:
+    held = [one for one in devices if not one.push]
     said = f"{sentence}. It is being pushed to {many(len(jobs), 'device', 'devices')}"
     if held:
         first = held[0]
         more = f" and {len(held) - 1:,} more" if len(held) > 1 else ""
-        said += f", and not to {first['name']}{more}: {first['cause']}"
+        said += f", and not to {first.name}{more}: {first.cause}"
     return f"{said}."
 
 
@@ -141,7 +139,7 @@ async def entries(desk: Desk, visit: Visit) -> Answer:
     """All entries by hand."""
     found = await desk.asking.latest(ENTRIES, Nothing())
     view = Entries(
-        rows=() if found.value is None else entry_rows(told(found.value)),
+        rows=() if found.value is None else entry_rows(found.value.entries),
         fault=found.fault or "",
         at=found.at,
         may_remove=visit.role >= Role.OPERATOR,
@@ -154,6 +152,4 @@ async def remove(desk: Desk, visit: Visit) -> Answer:
     """End an entry, and take it off the devices."""
     named = EntryNamed(entry=str(visit.parts["number"]))
     answer, jobs = await desk.asking.with_backend(remove_and_push, visit.user, named)
-    return Redirect(
-        to="/entries", notice=_told(f"Ended: {answer['sentence']}", answer["devices"], jobs)
-    )
+    return Redirect(to="/entries", notice=_told(f"Ended: {answer.sentence}", answer.devices, jobs))

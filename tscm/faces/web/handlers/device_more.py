@@ -21,7 +21,6 @@ from tscm.operations.table.devices import CHANGE, SETUP_LINES, VIEW
 from tscm.operations.table.policies import DIFF, HISTORY, ROLLBACK
 from tscm.plural import many
 from tscm.update.answers import Difference
-from tscm.wire.writing import as_json as told
 
 _REASON_LEAST, _REASON_MOST = 3, 300
 _DIGITS = 12
@@ -35,8 +34,8 @@ def _number(visit: Visit, name: str) -> int:
 
 
 async def _newest(desk: Desk, name: str) -> int:
-    found = told(await desk.asking.ask(HISTORY, Device(name=name)))
-    return max((int(one["number"]) for one in found["generations"]), default=0)
+    found = await desk.asking.ask(HISTORY, Device(name=name))
+    return max((one.number for one in found.generations), default=0)
 
 
 @page(path="/devices/<name>/policy/diff", role=Role.VIEWER)

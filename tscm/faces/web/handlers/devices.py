@@ -42,7 +42,6 @@ from tscm.operations.table.policies import HISTORY
 from tscm.standing import ORDER
 from tscm.state import DeviceState
 from tscm.update.figures import UpdateFigures
-from tscm.wire.writing import as_json as told
 
 _DAY = 86400.0
 
@@ -65,7 +64,7 @@ async def devices(desk: Desk, visit: Visit) -> Answer:
         day = {"since": now - _DAY, "until": now, "action": "blocked", "by": "action"}
         hits = (await reported(desk, (), day)).value
         if hits is not None:
-            blocked = {str(one["device"]): int(one["hits"]) for one in hits["devices"]}
+            blocked = {one.device: one.hits for one in hits.devices}
     here = first // PAGE_ROWS + 1
     view = Devices(
         rows=tuple(device_line(row, blocked) for row in shown),
@@ -142,8 +141,8 @@ async def policy(desk: Desk, visit: Visit) -> Answer:
     view = Policy(
         head=head,
         lists=list_rows(_state(found).policy.last_good or last),
-        runs=() if history.value is None else run_rows(told(history.value)),
-        generations=() if history.value is None else generation_rows(told(history.value)),
+        runs=() if history.value is None else run_rows(history.value),
+        generations=() if history.value is None else generation_rows(history.value),
         notes=() if last is None else (*last.notes, *last.warnings),
         findings=() if last is None else last.findings,
         fault=history.fault or "",

@@ -5,6 +5,7 @@ The first page.
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
+from tscm.events.answers import SeveralReport
 from tscm.faces.web.asking import Latest
 from tscm.faces.web.desk import Desk
 from tscm.faces.web.hits import FRESH_SECONDS, by_hour, reported
@@ -47,7 +48,7 @@ async def overview(desk: Desk, visit: Visit) -> Answer:
             found = await reported(desk, (), {**day, "by": by, "action": "blocked", "top": _TOP})
             tops.append(_top(title, by, found))
             if by == "inside" and found.value is not None:
-                hosts = int(found.value["groups"])
+                hosts = found.value.groups
     needing = [row for row in rows if row.verdict not in (Verdict.OK, Verdict.NEW)]
     view = Overview(
         known=fleet.value is not None,
@@ -76,14 +77,14 @@ def _oldest(rows: Sequence[Row]) -> float | None:
     return max((age for age in ages if age is not None), default=None)
 
 
-def _hits(actions: Json | None, action: str) -> int | None:
+def _hits(actions: SeveralReport | None, action: str) -> int | None:
     if actions is None:
         return None
-    return sum(int(row["hits"]) for row in actions["rows"] if row["action"] == action)
+    return sum(int(row["hits"]) for row in actions.rows if row["action"] == action)
 
 
-def _top(title: str, by: str, latest: Latest[Json]) -> TopList:
-    found = [] if latest.value is None else latest.value["rows"]
+def _top(title: str, by: str, latest: Latest[SeveralReport]) -> TopList:
+    found = () if latest.value is None else latest.value.rows
     most = max((int(row["hits"]) for row in found), default=0)
     rows = tuple(
         TopRow(

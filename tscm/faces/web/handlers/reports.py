@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from tscm.base.time_words import read_time
 from tscm.errors import TscmError
+from tscm.events.answers import SeveralReport
 from tscm.faces.web.asking import Latest
 from tscm.faces.web.desk import Desk
 from tscm.faces.web.fleet import device_names
@@ -35,7 +36,6 @@ from tscm.model import Json
 from tscm.operations.arguments import AskedOfSeveral
 from tscm.operations.table.events import REPORT_SEVERAL
 from tscm.portal.items import THREATS
-from tscm.wire.writing import as_json as told
 
 MOST_DEVICES = 500
 _ALL = "100000"
@@ -54,7 +54,7 @@ async def reports(desk: Desk, visit: Visit) -> Answer:
         latest = await reported(desk, devices, options)
         hours = await by_hour(desk, devices, options)
     except TscmError as error:
-        none: Latest[Json] = Latest(value=None)
+        none: Latest[SeveralReport] = Latest(value=None)
         return await _page(desk, visit, devices, fields, latest=none, hours=None, fault=str(error))
     return await _page(desk, visit, devices, fields, latest=latest, hours=hours)
 
@@ -80,9 +80,7 @@ def read_span(since: str, until: str, now: float) -> tuple[float, float]:
 
 async def _file(desk: Desk, devices: tuple[str, ...], options: Json, kind: str) -> Answer:
     asked = {**options, "top": _ALL}
-    found = told(
-        await desk.asking.ask(REPORT_SEVERAL, AskedOfSeveral(devices=devices, options=asked))
-    )
+    found = await desk.asking.ask(REPORT_SEVERAL, AskedOfSeveral(devices=devices, options=asked))
     name = f"report-{'-'.join(devices[:3]) or 'all'}-{options['by'].replace(',', '-')}"
     if kind == "csv":
         return Download(
@@ -99,7 +97,7 @@ async def _page(
     devices: tuple[str, ...],
     fields: Fields,
     *,
-    latest: Latest[Json],
+    latest: Latest[SeveralReport],
     hours: Hours | None,
     fault: str = "",
 ) -> Page:
@@ -118,9 +116,7 @@ async def _page(
         columns=columns_of(fields.by),
         total=total_words(found) if found is not None else "",
         span=(
-            f"{iso(found['since'])} to {iso(found['until'])}, in whole hours"
-            if found is not None
-            else ""
+            f"{iso(found.since)} to {iso(found.until)}, in whole hours" if found is not None else ""
         ),
         doubts=tuple(doubts(found)) if found is not None else (),
         hours=hours,

@@ -2,14 +2,16 @@
 An address, as all devices see it.
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from attrs import frozen
 
 from tscm.faces.web.views.words import iso
-from tscm.model import Json
+from tscm.operations.answers import HandEntryStanding
 from tscm.plural import many
+from tscm.policy.standing import Met, Seen
+from tscm.update.answers import Explanation, Unanswered
 
 TERMS = ((1, "1 h"), (4, "4 h"), (24, "24 h"), (72, "3 days"), (168, "7 days"), (720, "30 days"))
 
@@ -92,33 +94,32 @@ def terms(most_hours: int | None, chosen: int) -> tuple[Term, ...]:
     )
 
 
-def verdicts(answers: Mapping[str, Json]) -> tuple[Verdicts, ...]:
+def verdicts(answers: Mapping[str, Explanation | Unanswered]) -> tuple[Verdicts, ...]:
     """What each device does, those that block it first."""
     order = {"failed": 0, "warning": 1, "ok": 2, "new": 3}
     found = [_of_device(name, answer) for name, answer in answers.items()]
     return tuple(sorted(found, key=lambda one: (order[one.kind], one.device)))
 
 
-def _of_device(name: str, answer: Json) -> Verdicts:
-    if "error" in answer:
+def _of_device(name: str, answer: Explanation | Unanswered) -> Verdicts:
+    if isinstance(answer, Unanswered):
         return Verdicts(
-            device=name, kind="warning", word="not known", sentences=(answer["error"],), seen=()
+            device=name, kind="warning", word="not known", sentences=(answer.error,), seen=()
         )
-    said = str(answer["verdict"])
-    sentences = list(map(str, answer["sentences"]))
-    sentences += [str(answer[key]) for key in ("held", "unchecked") if answer.get(key)]
-    for entry in answer.get("by_hand") or ():
-        until = "" if entry["until"] is None else f", until {iso(entry['until'])}"
-        reason = f": {entry['reason']}" if entry["reason"] else ""
+    sentences = list(answer.sentences)
+    sentences += [one for one in (answer.held, answer.unchecked) if one]
+    for entry in answer.by_hand:
+        until = "" if entry.until is None else f", until {iso(entry.until)}"
+        reason = f": {entry.reason}" if entry.reason else ""
         sentences.append(
-            f"entry {entry['id']}, {entry['action']} {entry['cidr']} by {entry['by']}{until}{reason}"
+            f"entry {entry.id}, {entry.action} {entry.cidr} by {entry.who}{until}{reason}"
         )
     return Verdicts(
         device=name,
-        kind=_kind(said),
-        word=said,
+        kind=_kind(answer.verdict),
+        word=answer.verdict,
         sentences=tuple(sentences),
-        seen=tuple(_seen(answer["seen"])),
+        seen=tuple(_seen(answer.seen)),
     )
 
 
@@ -129,19 +130,19 @@ def _kind(said: str) -> str:
     return "ok" if bare.startswith(("permitted", "partly permitted")) else "new"
 
 
-def _seen(seen: Json) -> list[str]:
-    found = [f"entry {one['entry']}: {_hits(one)}" for one in seen["entries"]]
-    found += [f"{one['outside']} itself: {_hits(one)}" for one in seen["address"]]
-    more = seen["count"] - len(seen["entries"])
+def _seen(seen: Seen) -> list[str]:
+    found = [f"entry {one.entry}: {_hits(one)}" for one in seen.entries]
+    found += [f"{one.outside} itself: {_hits(one)}" for one in seen.address]
+    more = seen.count - len(seen.entries)
     if more > 0:
         found.append(f"and {many(more, 'entry', 'entries')} more with hits")
     return found or ["no hits counted"]
 
 
-def _hits(one: Mapping[str, Any]) -> str:
+def _hits(one: Met) -> str:
     return (
-        f"{one['action']} {many(one['hits'], 'time', 'times')} by {one['list']}, first in the hour of "
-        f"{iso(one['first_hour'])}, last of {iso(one['last_hour'])}"
+        f"{one.action} {many(one.hits, 'time', 'times')} by {one.list}, first in the hour of "
+        f"{iso(one.first_hour)}, last of {iso(one.last_hour)}"
     )
 
 
@@ -157,22 +158,22 @@ def summary(found: tuple[Verdicts, ...]) -> str:
     )
 
 
-def entry_rows(answer: Json) -> tuple[EntryRow, ...]:
+def entry_rows(entries: Sequence[HandEntryStanding]) -> tuple[EntryRow, ...]:
     """The entries, the latest first."""
     rows = [
         EntryRow(
-            number=int(one["id"]),
-            action=str(one["action"]),
-            cidr=str(one["cidr"]),
-            where=one["device"] or "all devices",
-            until=one["until"],
-            by=str(one["by"]),
-            reason=str(one["reason"]),
-            in_force=tuple(one["in_force"]),
-            waiting=tuple(one["waiting"]),
-            made_at=float(one.get("made_at") or one.get("since") or 0.0),
-            stands=bool(one["stands"]),
+            number=one.id,
+            action=one.action,
+            cidr=one.cidr,
+            where=one.device or "all devices",
+            until=one.until,
+            by=one.who,
+            reason=one.reason,
+            in_force=one.in_force,
+            waiting=one.waiting,
+            made_at=one.made_at,
+            stands=one.standing,
         )
-        for one in answer["entries"]
+        for one in entries
     ]
     return tuple(sorted(rows, key=lambda one: -one.number))

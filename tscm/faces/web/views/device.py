@@ -11,10 +11,10 @@ from tscm.doctor.finding import Finding
 from tscm.faces.web.hits import Hours
 from tscm.faces.web.views.states import Badge, badge, truth_badge
 from tscm.faces.web.views.words import iso
-from tscm.model import Json
 from tscm.plural import many
 from tscm.standing import Verdict, is_quiet, off_words
 from tscm.state import DeviceState
+from tscm.update.answers import History
 from tscm.update.figures import ListFigures, UpdateFigures, UpdateRecord
 from tscm.upload.figures import UploadState
 from tscm.wire.reading import read
@@ -290,9 +290,9 @@ def log_pairs(state: DeviceState) -> Iterator[Pair]:
         yield Pair(name="fault", value=log.fault)
 
 
-def run_rows(history: Json) -> tuple[RunRow, ...]:
+def run_rows(history: History) -> tuple[RunRow, ...]:
     """The latest updates, the last of them first."""
-    records = [read(UpdateRecord, one) for one in history["updates"]]
+    records = [read(UpdateRecord, one) for one in history.updates]
     return tuple(
         RunRow(
             at=one.finished_at or one.started_at,
@@ -305,16 +305,16 @@ def run_rows(history: Json) -> tuple[RunRow, ...]:
     )
 
 
-def generation_rows(history: Json) -> tuple[GenerationRow, ...]:
+def generation_rows(history: History) -> tuple[GenerationRow, ...]:
     """The generations, the newest first."""
     rows = [
         GenerationRow(
-            number=int(one["number"]),
-            at=float(one["applied_at"]),
-            block=int(one["block_entries"]),
-            allow=int(one["allow_entries"]),
+            number=one.number,
+            at=one.applied_at,
+            block=one.block_entries,
+            allow=one.allow_entries,
         )
-        for one in history["generations"]
+        for one in history.generations
     ]
     return tuple(sorted(rows, key=lambda one: -one.number))
 

@@ -12,7 +12,6 @@ from tscm.faces.web.views.states import Badge, job_badge
 from tscm.operations.job_figures import JobFigures, JobState
 from tscm.risks import RiskFound
 from tscm.update.figures import PlanDiff, UpdateRecord
-from tscm.wire.reading import read
 
 ENTRIES_SHOWN = 500
 
@@ -65,7 +64,7 @@ class Plan:
 
 def plan_view(made: Planned, *, may_push: bool, fault: str = "", reason: str = "") -> Plan:
     """The plan as far as it is there."""
-    record = read(UpdateRecord, made.outcome) if made.outcome is not None else UpdateRecord()
+    record = made.outcome or UpdateRecord()
     plan = record.plan
     figures: tuple[Figure, ...] = ()
     if plan is not None:
@@ -86,7 +85,7 @@ def plan_view(made: Planned, *, may_push: bool, fault: str = "", reason: str = "
         key=made.key,
         under_way=made.under_way,
         error=made.error or "",
-        sentence=str((made.outcome or {}).get("sentence") or ""),
+        sentence=made.sentence,
         figures=figures,
         lists=list_rows(record),
         changes=_changes(record.diff or PlanDiff()),

@@ -12,12 +12,13 @@ from urllib.parse import urlencode
 
 from attrs import frozen
 
+from tscm.events.answers import Sums
 from tscm.faces.web.hits import Hours
 from tscm.faces.web.views.filters import FILTERS, REPORT_FILTERS, shell_word
 from tscm.faces.web.visit import Visit
-from tscm.model import Json
 from tscm.plural import many
 from tscm.printable import spreadsheet_cell
+from tscm.wire.writing import as_json as plain_json
 
 BY = ("entry", "list", "inside", "outside", "port", "protocol", "hour", "direction", "action")
 PAIRS = ("hour,action", "list,action", "inside,outside", "entry,outside", "inside,port")
@@ -174,10 +175,10 @@ def value_word(by: str, value: Any) -> str:
     return str(value)
 
 
-def report_rows(visit: Visit, found: Json) -> tuple[ReportRow, ...]:
+def report_rows(visit: Visit, found: Sums) -> tuple[ReportRow, ...]:
     """The rows, each with the address of what is behind it."""
-    columns = columns_of(found["by"])
-    most = max((int(row["hits"]) for row in found["rows"]), default=0)
+    columns = columns_of(found.by)
+    most = max((int(row["hits"]) for row in found.rows), default=0)
     return tuple(
         ReportRow(
             cells=tuple(value_word(by, row[by]) for by in columns),
@@ -187,7 +188,7 @@ def report_rows(visit: Visit, found: Json) -> tuple[ReportRow, ...]:
             lines_href=_lines_of(visit, found, columns, row),
             share=round(100 * int(row["hits"]) / most) if most else 0,
         )
-        for row in found["rows"]
+        for row in found.rows
     )
 
 
@@ -222,14 +223,14 @@ def _behind(visit: Visit, columns: Sequence[str], row: Mapping[str, Any]) -> str
     return visit.at(**narrowed, by=following, format=None)
 
 
-def _lines_of(visit: Visit, found: Json, columns: Sequence[str], row: Mapping[str, Any]) -> str:
+def _lines_of(visit: Visit, found: Sums, columns: Sequence[str], row: Mapping[str, Any]) -> str:
     """The lines of a row: with its filters, in the whole hours of the report."""
     narrowed = _narrowed(columns, row)
     if narrowed is None:
         return ""
     if any(visit.text(name) for name in REPORT_FILTERS if name not in FILTERS):
         return ""  # lines know no targets
-    since, until = int(found["since"]) // 3600 * 3600, -(-int(found["until"]) // 3600) * 3600
+    since, until = int(found.since) // 3600 * 3600, -(-int(found.until) // 3600) * 3600
     fields: dict[str, Any] = {name: visit.text(name) for name in FILTERS}
     fields |= {"since": _iso(since), "until": _iso(until), **narrowed, "hits": "yes"}
     query = {name: one for name, one in fields.items() if one}
@@ -240,38 +241,38 @@ def _iso(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
 
 
-def doubts(found: Json) -> Iterator[str]:
+def doubts(found: Sums) -> Iterator[str]:
     """What is not in the counts."""
-    if found["counts_are_low"]:
-        times = many(found["counts_are_low"], "time", "times")
+    if found.counts_are_low:
+        times = many(found.counts_are_low, "time", "times")
         yield (
             f"Counts are too low: the firewall logged {times} that it had stopped counting denied flows "
             "(106101); raise `access-list deny-flow-max`."
         )
-    if found.get("unread_lines"):
-        lines = many(found["unread_lines"], "line", "lines")
+    if found.unread_lines:
+        lines = many(found.unread_lines, "line", "lines")
         yield f"{lines} of access-lists could not be read, over all times, and are in no report."
 
 
-def total_words(found: Json) -> str:
+def total_words(found: Sums) -> str:
     """The sums, and how many rows there are."""
-    hits = many(found["hits"], "hit", "hits")
-    lines = many(found["lines"], "line", "lines")
-    return f"{hits} in {lines}; {len(found['rows']):,} of {found['groups']:,} shown"
+    hits = many(found.hits, "hit", "hits")
+    lines = many(found.lines, "line", "lines")
+    return f"{hits} in {lines}; {len(found.rows):,} of {found.groups:,} shown"
 
 
-def as_csv(found: Json) -> bytes:
+def as_csv(found: Sums) -> bytes:
     """All rows; no cell is a formula."""
-    columns = columns_of(found["by"])
+    columns = columns_of(found.by)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow((*columns, "hits", "lines"))
-    for row in found["rows"]:
+    for row in found.rows:
         cells = (spreadsheet_cell(value_word(by, row[by])) for by in columns)
         writer.writerow((*cells, row["hits"], row["lines"]))
     return out.getvalue().encode()
 
 
-def as_json(question: Mapping[str, Any], found: Json) -> bytes:
+def as_json(question: Mapping[str, Any], found: Sums) -> bytes:
     """The answer of the operation, with the question in front."""
-    return json.dumps({"question": dict(question), **found}, indent=2).encode() + b"\n"
+    return json.dumps({"question": dict(question), **plain_json(found)}, indent=2).encode() + b"\n"
