@@ -101,6 +101,29 @@ def test_show_prints_parts_of_the_running_configuration(console: Console) -> Non
     assert "(hitcnt=0) 0x" in typed(console, "show access-list X")[0]
 
 
+def test_show_access_list_names_level_and_interval_where_they_are_defaults(
+    console: Console,
+) -> None:
+    typed(
+        console,
+        "configure terminal",
+        "access-list Y extended deny ip any any log",
+        "access-list Y extended deny tcp any any log warnings interval 60 inactive",
+        "access-list Y extended permit udp any any log disable",
+        "access-list Y extended permit ip any any",
+        "end",
+    )
+    lines = typed(console, "show access-list Y")[0].splitlines()[1:]
+    assert [line.rpartition(" 0x")[0] for line in lines] == [
+        "access-list Y line 1 extended deny ip any any log informational interval 300 (hitcnt=0)",
+        "access-list Y line 2 extended deny tcp any any log warnings interval 60 inactive"
+        " (hitcnt=0) (inactive)",
+        "access-list Y line 3 extended permit udp any any log disable (hitcnt=0)",
+        "access-list Y line 4 extended permit ip any any (hitcnt=0)",
+    ]
+    assert "deny ip any any log\n" in typed(console, "show running-config access-list")[0]
+
+
 def test_the_device_says_what_it_is(console: Console) -> None:
     version, agent, failover = typed(
         console, "show version", "show rest-api agent", "show failover"

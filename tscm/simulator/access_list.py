@@ -142,6 +142,15 @@ class Ace:
         return words + (" inactive" if self.inactive else "")
 
     @property
+    def shown(self) -> str:
+        """As `show access-list` prints it: with level and interval, even where they are the defaults."""
+        if not self.log or self.log_disabled or self.action == "remark":
+            return str(self)
+        text = str(evolve(self, log=False, inactive=False))
+        text += f" log {LEVELS[self.level]} interval {self.interval}"
+        return text + (" inactive" if self.inactive else "")
+
+    @property
     def groups(self) -> tuple[str, ...]:
         """Names of the network object-groups that it names."""
         return tuple(end.value for end in (self.source, self.destination) if end.kind == "group")

@@ -91,8 +91,9 @@ def access_lists(look: Look) -> str:
             f"access-list {name}; {len(aces)} elements; name hash: 0x{crc32(name.encode()):08x}"
         )
         for at, ace in enumerate(aces, 1):
-            text = str(ace).replace(f"access-list {name} ", f"access-list {name} line {at} ", 1)
+            text = ace.shown.replace(f"access-list {name} ", f"access-list {name} line {at} ", 1)
             if ace.action != "remark":
-                text += f" (hitcnt={device.hits.get(ace.hash, 0)}) 0x{ace.hash:08x}"
+                off = " (inactive)" if ace.inactive else ""
+                text += f" (hitcnt={device.hits.get(ace.hash, 0)}){off} 0x{ace.hash:08x}"
             out.append(text)
     return lines_of(out)
