@@ -188,6 +188,21 @@ def write_documents() -> None:
         run(sys.executable, "-m", "tscm", "completion", shell, path=site, output=CORE / place)
 
 
+def write_appliance() -> None:
+    """What the appliance has beside the core: the first boot, and the way back of its network."""
+    package, source = DEBIAN / "tscm-appliance", SOURCE / "packaging/appliance"
+    for name, place, mode in (
+        ("first-boot", "usr/lib/tscm-appliance", 0o755),
+        ("take-back", "usr/lib/tscm-appliance", 0o755),
+        ("tscm-appliance.service", "usr/lib/systemd/system", 0o644),
+        ("first-boot.conf", "usr/lib/systemd/system/getty@.service.d", 0o644),
+        ("first-boot.conf", "usr/lib/systemd/system/serial-getty@.service.d", 0o644),
+    ):
+        (package / place).mkdir(parents=True, exist_ok=True)
+        shutil.copy(source / name, package / place / name)
+        (package / place / name).chmod(mode)
+
+
 def write_profile() -> None:
     """The AppArmor profile, and the keyring."""
     place = CORE / "etc/apparmor.d"
@@ -215,6 +230,7 @@ def main() -> None:
     write_cache()
     write_units()
     write_documents()
+    write_appliance()
     write_profile()
     compile_all()
 

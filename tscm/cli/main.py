@@ -73,6 +73,9 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "restore": ("restore", "Check a backup, and restore it."),
     "portal": ("portal", "Manage device entries, targets and policies of the embedded services."),
     "web": ("web", "Manage who may sign in to the page."),
+    "network": ("network", "Show or change the network of the appliance."),
+    "ntp": ("ntp", "Show or set the time servers of the appliance."),
+    "hostname": ("hostname", "Show or set the name of the appliance."),
     "demo": ("demo", "Run the whole product on this machine with simulated firewalls."),
     "completion": ("completion", "Print the completion script for a shell."),
     "version": ("version", "Show the version."),
@@ -107,10 +110,11 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "completion",
     ),
     "Embedded services, page and demonstration": ("portal", "web", "demo"),
+    "The appliance": ("network", "ntp", "hostname"),
 }
 """The order of the help: first what is typed every day."""
 
-_WITHOUT_NODE = {"demo", "completion", "version", "web"}
+_WITHOUT_NODE = {"demo", "completion", "version", "web", "network", "ntp", "hostname"}
 
 
 class Commands(click.Group):
