@@ -6,7 +6,7 @@ TOX = .make/bin/tox
 # An empty `--` would put nothing in the place of what a door asks for by itself.
 WORDS = $(if $(ARGS),-- $(ARGS))
 
-.PHONY: demo test quick bench faults fuzz mutants docs screenshots changelog audit lock deb repo image appliance release release-check clean
+.PHONY: demo test quick bench faults fuzz mutants docs screenshots changelog audit lock deb repo image appliance appliance-check release release-check clean
 
 demo: $(TOX)
 	$(TOX) run -q -e demo $(WORDS)
@@ -59,6 +59,11 @@ image: deb
 # A virtual machine: qcow2, VHD and OVA.
 appliance: deb
 	packaging/appliance/build dist/trixie dist/appliance
+
+# Boots it by emulation, with BIOS and with EFI; nothing of the disk is changed.  Needs qemu-system-x86 and ovmf.
+appliance-check:
+	python3 packaging/appliance/walk.py dist/appliance/tscm-*.qcow2 build/appliance/bios
+	python3 packaging/appliance/walk.py dist/appliance/tscm-*.qcow2 build/appliance/efi --efi /usr/share/ovmf/OVMF.fd
 
 # Everything of a release into dist/release, with signed sums; ARGS=--untagged for a commit without a tag.
 release: image docs

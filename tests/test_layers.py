@@ -16,7 +16,7 @@ ROOMS = (
     ("errors", "fingerprints", "model", "nearest", "plural", "printable", "risks", "wire"),
     ("policy", "syslog", "upload_format"),
     ("base",),
-    ("settings",),
+    ("appliance", "settings"),
     ("channels", "consumers", "intake", "kinds", "retrieve", "spool", "store"),
     ("events", "forward", "portal", "services", "simulator", "update", "upload"),
     ("ledger", "pairing", "sinks"),

@@ -215,7 +215,7 @@ class Progress:
     A step of something long, as the operator is told of it.
 
     *phase* is one of `fetch`, `guard`, `plan`, `push`, `read back`, `save`, `check`,
-    `upload`; *done* of *total* where the work can be counted.
+    `upload`, `erase`; *done* of *total* where the work can be counted.
     """
 
     phase: str

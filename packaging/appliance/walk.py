@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-PATIENCE = 900.0
+PATIENCE = 1800.0
 PASSWORD = "a walk in qemu"
 LINES = 100
 
@@ -91,7 +91,7 @@ def walk(console: Console, udp: int, tcp: int, began: float) -> None:
         ("Again: ", PASSWORD),
         ("Name of this host", "collector"),
         ("empty for DHCP: ", ""),
-        ("NTP servers", ""),
+        ("Time servers", ""),
         ("login: ", "threatstop"),
         ("Password: ", PASSWORD),
     ):
@@ -134,14 +134,25 @@ def walk(console: Console, udp: int, tcp: int, began: float) -> None:
     memory = console.run('free -m | awk \'/^Mem/ {print "used" "=" $3}\'')
     used = re.search(r"used=(\d+)", memory)
     told(f"{used[1] if used else '?'} MB of memory are used", began)
-    console.run("sudo tscm-network static 10.0.2.77/24 10.0.2.2 10.0.2.3")
+    refused = console.run("sudo tsadmin network static 10.0.2.77/24 192.0.2.1")
+    if "is not in 10.0.2.0/24" not in refused:
+        raise WalkFailed(f"a wrong gateway was not refused:\n{refused}")
+    console.run("sudo tsadmin network static 10.0.2.77/24 10.0.2.2 10.0.2.3")
     tried = console.run("sleep 5; ip -brief -4 address show scope global")
     if "10.0.2.77" not in tried or "10.0.2.15" not in tried:
         raise WalkFailed(f"not both addresses while a change is tried:\n{tried}")
-    back = console.run("sleep 70; ip -brief -4 address show scope global; sudo tscm-network show")
+    back = console.run(
+        "sleep 70; ip -brief -4 address show scope global; cat /etc/systemd/network/10-tscm.network"
+    )
     if "10.0.2.77" in back or "DHCP=yes" not in back:
         raise WalkFailed(f"the change was not taken back:\n{back}")
     told("a network that nobody confirmed is taken back", began)
+    names = console.run(
+        "sudo tsadmin ntp 10.0.2.2; sudo tsadmin hostname; journalctl -b --no-pager -g apparmor=.ALLOWED -k | grep -c profile=.tscm"
+    )
+    if "Time servers: 10.0.2.2" not in names or "Host name: collector" not in names:
+        raise WalkFailed(f"time servers or name are not set:\n{names}")
+    told("time servers and host name are set", began)
     console.send("sudo poweroff")
 
 

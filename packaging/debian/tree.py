@@ -194,6 +194,7 @@ def write_appliance() -> None:
     for name, place, mode in (
         ("first-boot", "usr/lib/tscm-appliance", 0o755),
         ("take-back", "usr/lib/tscm-appliance", 0o755),
+        ("99-tscm-appliance.rules", "usr/lib/udev/rules.d", 0o644),
         ("tscm-appliance.service", "usr/lib/systemd/system", 0o644),
         ("first-boot.conf", "usr/lib/systemd/system/getty@.service.d", 0o644),
         ("first-boot.conf", "usr/lib/systemd/system/serial-getty@.service.d", 0o644),

@@ -52,6 +52,7 @@ def test_every_command_of_a_destructive_operation_asks() -> None:
         ("logs",),
         ("spool", "drop"),
         ("spool", "delete"),
+        ("spool", "erase"),
         ("policy", "rollback"),
         ("portal", "remove"),
     ],

@@ -13,6 +13,7 @@ from tscm.cli import say
 from tscm.cli.destructive import may_go_on, yes_option
 from tscm.cli.log_names import LogName, NoRight, ReaderName, known_log
 from tscm.cli.session import Session
+from tscm.cli.spool_erase import erase
 from tscm.cli.spool_export import export
 from tscm.cli.state import when
 from tscm.cli.tables import latest, show_pairs, show_table
@@ -40,6 +41,7 @@ def command() -> None:
 
 
 command.add_command(export)
+command.add_command(erase)
 
 
 @command.command("list")

@@ -85,6 +85,19 @@ class LogDeleted:
 
 
 @frozen(kw_only=True)
+class LinesErased:
+    """
+    Lines of a log that are erased, and the segments that held them; what could not be looked at, and files beside that were not.
+    """
+
+    name: str = ""
+    lines: int = 0
+    segments: int = 0
+    missing: tuple[str, ...] = ()
+    aside: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
 class HandEntryStanding(HandEntry):
     """An entry by hand: whether it is *standing*, and on which devices it is in force, excluded by the guard, or not yet pushed."""
 

@@ -158,6 +158,15 @@ class Reader:
 
 
 @frozen(kw_only=True)
+class Erasure:
+    """A log, and the address or the user whose lines are erased: one of the two."""
+
+    name: str
+    address: str | None = None
+    user: str | None = None
+
+
+@frozen(kw_only=True)
 class Adoption:
     """An unknown sender's address, and the device that it becomes a source of."""
 

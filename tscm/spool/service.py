@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from attrs import define, evolve, field
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredLock, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
@@ -24,6 +24,7 @@ from tscm.spool.cursor import Cursor
 from tscm.spool.deletion import delete_log
 from tscm.spool.disk import Disk
 from tscm.spool.early import open_at_once
+from tscm.spool.eraser import Erased, NotSealed, Report, erase_open
 from tscm.spool.figures import LogFigures, LogGlance, OrphanFigures
 from tscm.spool.glance import AT_ONCE_BYTES, TakesLong
 from tscm.spool.line_counts import LineCounts
@@ -42,6 +43,7 @@ from tscm.spool.rotation import Rotation
 from tscm.spool.seals import SEAL_SECONDS, SealQueue
 from tscm.spool.sync import Syncer
 from tscm.spool.tools_list import LogSummary
+from tscm.syslog.mentions import Mentions
 
 _UPKEEP_SECONDS = 1.0
 _ASIDE_SECONDS = 5.0
@@ -94,6 +96,8 @@ class SpoolService(MultiService):
     _orphans: Orphans = field(init=False)
     _room: RoomKeeper = field(init=False)
     _repairs: Repairs = field(init=False)
+    _rewriting: DeferredLock = field(factory=DeferredLock, init=False)
+    """Held by who writes sealed segments again: a compression of the text from before would bring erased lines back."""
 
     def __attrs_pre_init__(self) -> None:
         MultiService.__init__(self)
@@ -304,6 +308,25 @@ class SpoolService(MultiService):
         self._counts.deleted(name)
         return gone
 
+    async def erase(self, name: str, about: Mentions, report: Report) -> Erased:
+        """
+        Erase the lines *about* something that the log *name* has now; a removed device's log too.
+
+        Raises `LogOpening` while a thread opens it, `NotSealed`, `NoSuchDevice`, `OSError`.
+        """
+        if name in self._openings or name in self._orphans.opening:
+            raise LogOpening(name, self.disk.size_of(LogFolder(self.logs / name).live) or 0)
+        await self._rewriting.acquire()
+        try:
+            log = self._devices.get(name) or self._orphans.logs.get(name)
+            if log is None:
+                raise NoSuchDevice(name)
+            if name in self._devices and log.live.end > log.live.base and not self._seal(log):
+                raise NotSealed(name, log.live.fault or "it is being repaired")
+            return await erase_open(self.threads, log, about, report)
+        finally:
+            self._rewriting.release()
+
     def orphans(self) -> list[OrphanFigures]:
         """Logs whose device is gone; retention ends them in time."""
         return self._orphans.figures()
@@ -476,7 +499,11 @@ class SpoolService(MultiService):
                 log.repair()
 
     async def _compact(self) -> None:
-        await self._compactor.run(list(self._devices.values()))
+        await self._rewriting.acquire()
+        try:
+            await self._compactor.run(list(self._devices.values()))
+        finally:
+            self._rewriting.release()
 
     async def _sync(self) -> None:
         await self._syncer.run()

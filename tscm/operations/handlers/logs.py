@@ -5,13 +5,14 @@ Operations on a device's log: upload now, rejected batches, unused readers.
 import attrs
 from attrs import define, field
 
+from tscm.base.clock import wall_seconds
 from tscm.errors import NoSuchLog, TscmError
 from tscm.ledger.book import forget_log
 from tscm.manager.log_consumers import users_of
 from tscm.manager.node import Node, parts
 from tscm.model import Progress
-from tscm.operations.answers import LogDeleted, ReaderDropped
-from tscm.operations.arguments import Device, Reader, Rejected
+from tscm.operations.answers import LinesErased, LogDeleted, ReaderDropped
+from tscm.operations.arguments import Device, Erasure, Reader, Rejected
 from tscm.operations.call import Call
 from tscm.operations.handlers.devices import refuse_unknown
 from tscm.operations.handlers.policies import refuse_sealed
@@ -21,8 +22,10 @@ from tscm.plural import many
 from tscm.settings.files import device_names, read_device
 from tscm.spool.deletion import delete_log
 from tscm.spool.disk import Disk
+from tscm.spool.eraser import erase_closed
 from tscm.spool.names import log_names
 from tscm.spool.tools_repair import drop_position
+from tscm.syslog.mentions import mentions
 from tscm.upload.outcome import BatchesHandled, RejectedBatches, Uploaded
 from tscm.upload.service import UploadService
 from tscm.upload.state import list_rejected
@@ -237,3 +240,20 @@ async def delete(node: Node, args: Device, call: Call) -> LogDeleted:
     return LogDeleted(
         name=name, lines=gone.kept_lines, kept_bytes=gone.kept_bytes, disk_bytes=gone.disk_bytes
     )
+
+
+@handles(table.ERASE_LINES)
+async def erase(node: Node, args: Erasure, call: Call) -> LinesErased:
+    """Erase the lines about an address or a user, in the log of a device or of a removed one."""
+    about, name = mentions(args.address, args.user), args.name
+    if name not in await node.quick.run(log_names, node.layout.logs):
+        raise NoSuchLog(name)
+
+    def report(done: int, total: int) -> None:
+        call.report(Progress(phase="erase", text=f"log of {name}", done=done, total=total))
+
+    if node.manager is None:
+        found = erase_closed(Disk(), node.layout.logs, name, about, wall_seconds(node.clock))
+    else:
+        found = await node.manager.spool.erase(name, about, report)
+    return LinesErased(name=name, **attrs.asdict(found))

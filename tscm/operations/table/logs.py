@@ -2,8 +2,8 @@
 Operations on a device's log, its readers and rejected batches.
 """
 
-from tscm.operations.answers import LogDeleted, ReaderDropped
-from tscm.operations.arguments import Device, Reader, Rejected
+from tscm.operations.answers import LinesErased, LogDeleted, ReaderDropped
+from tscm.operations.arguments import Device, Erasure, Reader, Rejected
 from tscm.operations.operation import Needs, Operation
 from tscm.upload.outcome import BatchesHandled, RejectedBatches, Uploaded
 
@@ -94,3 +94,19 @@ DELETE_LOG: Operation[Device, LogDeleted] = Operation(
     destructive=True,
 )
 """Delete the log of a device that was removed: `{name, lines, kept_bytes, disk_bytes}`."""
+
+ERASE_LINES: Operation[Erasure, LinesErased] = Operation(
+    answer=LinesErased,
+    name="erase_lines",
+    room="logs",
+    verb="POST",
+    path="/v1/logs/<name>/erase",
+    args=Erasure,
+    needs=Needs.FILES,
+    noun="erasing lines",
+    on_log=True,
+    long=True,
+    changes=True,
+    destructive=True,
+)
+"""Erase the lines about an address or a user: `{name, lines, segments, missing, aside}`."""

@@ -116,6 +116,7 @@ _BY_ROLE: Mapping[Role, tuple[Operation[Any, Any], ...]] = {
         logs.DROP,
         logs.DROP_READER,
         logs.DELETE_LOG,
+        logs.ERASE_LINES,
         user_lists.IMPORT_LIST,  # makes the manager read a file or ask a server
         user_lists.DELETE_LIST,
         portal.CONFIRM_POLICY,  # accepts a risk by itself
