@@ -214,3 +214,9 @@ def test_another_host_is_left_alone(tmp_path: Path) -> None:
         with pytest.raises(TscmError, match="not the appliance"):
             asked()
     assert not list(tmp_path.iterdir())
+
+
+def test_login_is_given_the_name_that_was_typed() -> None:
+    script = Path(__file__).parents[2] / "packaging/appliance/first-boot"
+    *_, last = script.read_text().splitlines()
+    assert r" -o '-p -- \u' " in last, "with two backslashes everybody would log in as a user `\\u`"

@@ -321,7 +321,11 @@ class SpoolService(MultiService):
             log = self._devices.get(name) or self._orphans.logs.get(name)
             if log is None:
                 raise NoSuchDevice(name)
-            if name in self._devices and log.live.end > log.live.base and not self._seal(log):
+            if (
+                name in self._devices
+                and log.live.end > log.live.base
+                and not self._rotation.seal(log)
+            ):
                 raise NotSealed(name, log.live.fault or "it is being repaired")
             return await erase_open(self.threads, log, about, report)
         finally:
