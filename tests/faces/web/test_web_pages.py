@@ -23,6 +23,13 @@ from tscm.intake.sender_figures import StrangerFigures
 from tscm.ledger.figures import Balance, DeviceBalance, ListenerBalance, ReaderBalance
 from tscm.model import Json, Progress
 from tscm.operations.answers import Audit, DeviceView, Held, ModuleVersion, SetupLines
+from tscm.operations.entry_answers import (
+    EntryDone,
+    EntryGone,
+    EntryHandedOut,
+    EntryRow,
+    EntryRows,
+)
 from tscm.operations.job_figures import JobFigures, JobState
 from tscm.operations.list_answers import (
     ListDone,
@@ -39,6 +46,7 @@ from tscm.operations.portal_answers import (
     TargetRow,
     TargetRows,
 )
+from tscm.pairing.messages import Standing
 from tscm.policy.user_lists import LineFault
 from tscm.portal.compiling import HeldBack
 from tscm.risks import Risk, RiskFound
@@ -63,6 +71,15 @@ from tscm.wire.writing import as_json
 EVIL = "<script>alert(1)</script>\"'`{{7*7}}\x1b[31m\u202e\x00&amp;"
 SHOWN = "&lt;script&gt;alert(1)&lt;/script&gt;&#34;&#39;`{{7*7}}\\x1b[31m\\u202e\\x00&amp;amp;"
 PLAN_ID = "p" * 20
+PORTAL_ENTRY = EntryRow(
+    nickname="east", device_id="tdid_east", ip_type="static", address="192.0.2.1", policy="default",
+    block_list="block.default.tscm.internal", allow_list="allow.default.tscm.internal", note=EVIL,
+    manufacturer=EVIL, model=EVIL, location=EVIL, integration="auto", stage="paired", manager=EVIL,
+    paired_from=EVIL, paired_at=1.0, seen_at=2.0, ended_at=1.0, ended_by=EVIL, version=7, revision="r1",
+    settings={"type": "asarest", "prefix": EVIL, "send_logs": False}, settings_fault=EVIL,
+    standing=Standing(applied=6, fault=EVIL, verdict=EVIL, causes=(EVIL,), generation=4, entries=9,
+                      upload=EVIL, software=EVIL, hits=3),
+)  # fmt: skip
 RECORD = UpdateRecord(
     device="fw",
     finished_at=NOW - 100,
@@ -294,6 +311,15 @@ ANSWERS: dict[str, Any] = {
     "adopt_policy": PortalDone(item="edge", sentence=EVIL),
     "confirm_policy": PortalDone(item="default", sentence=EVIL),
     "switch_target": PortalDone(item="tor", sentence=EVIL),
+    "portal_entries": EntryRows(entries=(PORTAL_ENTRY,), faults=(EVIL,)),
+    "change_entry": EntryDone(entry=PORTAL_ENTRY, sentence=EVIL),
+    "add_entry": EntryHandedOut(
+        entry=PORTAL_ENTRY, device_key="k3y", tsig_key="ts1g", sentence=EVIL
+    ),
+    "rotate_key": EntryHandedOut(entry=PORTAL_ENTRY, device_key="k3y", sentence=EVIL),
+    "issue_code": EntryHandedOut(entry=PORTAL_ENTRY, auto_key="c0de", good_until=NOW, command=EVIL),
+    "unpair_entry": EntryDone(entry=PORTAL_ENTRY, sentence=EVIL),
+    "delete_entry": EntryGone(item="east", sentence=EVIL),
 }
 PATHS = (
     "/",
@@ -304,6 +330,8 @@ PATHS = (
     "/lists/partners/diff?older=1&newer=2",
     "/policies",
     "/targets",
+    "/portal",
+    "/portal/east",
     "/devices",
     "/devices?name=f&state=failed&page=2",
     "/devices/fw",
@@ -396,6 +424,7 @@ EMPTY = {
     "lists_holding": ListsHolding(),
     "portal_policies": PolicyRows(),
     "portal_targets": TargetRows(),
+    "portal_entries": EntryRows(),
 }
 
 
@@ -403,7 +432,7 @@ EMPTY = {
 def test_every_page_is_there_with_nothing_to_show(web: FakeSite, path: str) -> None:
     web.manager.answers.update(EMPTY)
     reply = web.ask(path, key=web.signed_in())
-    missing = path.startswith("/devices/") or path == "/jobs/7"
+    missing = path.startswith(("/devices/", "/portal/")) or path == "/jobs/7"
     missing = missing or path.partition("?")[0] == "/lists/partners"
     assert reply.status == (404 if missing else 200)
 

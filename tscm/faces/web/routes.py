@@ -28,6 +28,7 @@ _ROOMS = (
     "holds",
     "lists",
     "portal",
+    "portal_entries",
     "health",
     "alarms",
     "admin",
