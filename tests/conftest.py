@@ -58,9 +58,16 @@ for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
 # nothing about the test.
 LUCK = (HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large)
 EXPLORE = "explore"
+EXAMPLES_PART = int(os.environ.get("TSCM_EXAMPLES_PART", "1"))
+"""Of the examples of each property one in so many is tried: for `make quick` and `make mutants`."""
 GZIP = re.compile(r"\\x1f\\+x8b")  # its first bytes, as pytest and `str` write them
 settings.register_profile(
-    "fixed", derandomize=True, deadline=None, database=None, suppress_health_check=LUCK
+    "fixed",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=LUCK,
+    max_examples=max(1, 100 // EXAMPLES_PART),
 )
 # Only `make fuzz` draws at random.  What it finds is shown with the line that repeats it.
 settings.register_profile(EXPLORE, deadline=None, print_blob=True, suppress_health_check=LUCK)
@@ -69,14 +76,15 @@ settings.load_profile("fixed")
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     """
-    Under `make fuzz`, FUZZ_FACTOR times the examples of each property.
+    Under `make fuzz`, FUZZ_FACTOR times the examples of each property; else what EXAMPLES_PART leaves of them.
     """
     for item in items:
         if GZIP.search(item.name):
             raise pytest.UsageError(
                 f"gzip, which holds the time, in a test's name: {item.name[:99]}"
             )
-    if settings.get_current_profile_name() != EXPLORE:
+    exploring = settings.get_current_profile_name() == EXPLORE
+    if not exploring and EXAMPLES_PART == 1:
         return
     factor = int(os.environ.get("FUZZ_FACTOR", "20"))
     for item in items:
@@ -84,8 +92,8 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
         test = getattr(test, "__func__", test)
         own = getattr(test, "_hypothesis_internal_use_settings", None)
         if test is not None and own is not None:
-            many = settings(own, max_examples=factor * own.max_examples)
-            test._hypothesis_internal_use_settings = many
+            most = factor * own.max_examples if exploring else own.max_examples // EXAMPLES_PART
+            test._hypothesis_internal_use_settings = settings(own, max_examples=max(1, most))
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

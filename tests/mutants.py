@@ -26,7 +26,6 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import hypothesis
 import pytest
 from attrs import define, field, frozen
 
@@ -58,6 +57,7 @@ PRELOADED = ("numpy", "twisted.internet.defer", "twisted.logger", "cattrs", "dns
 SECONDS_A_TEST = 120
 MEMORY_BYTES = 4 << 30
 FEW = 8
+"""One example in so many, at first: see `EXAMPLES_PART` in `conftest.py`."""
 
 
 @frozen
@@ -78,24 +78,6 @@ def stages(room: str, module: str) -> Iterator[Stage]:
     yield from (Stage(part, quick=True) for part in parts)
     yield from (Stage(part) for part in parts)
     yield Stage(NEIGHBOURS[room])
-
-
-class Quick:
-    """A plug-in of pytest: a part of the examples of each property."""
-
-    def pytest_collection_modifyitems(self, items: Sequence[pytest.Item]) -> None:
-        """Before the first test, after conftest has chosen its profile."""
-        default = hypothesis.settings()
-        few = hypothesis.settings(default, max_examples=default.max_examples // FEW)
-        hypothesis.settings.register_profile("few", few)
-        hypothesis.settings.load_profile("few")
-        for item in items:
-            test = getattr(item, "obj", None)
-            test = getattr(test, "__func__", test)
-            own = getattr(test, "_hypothesis_internal_use_settings", None)
-            if test is not None and own is not None:
-                most = max(1, own.max_examples // FEW)
-                test._hypothesis_internal_use_settings = hypothesis.settings(own, max_examples=most)
 
 
 def passes(tree: Path, stage: Stage) -> bool:
@@ -121,9 +103,10 @@ def _run_here(tree: Path, stage: Stage) -> int:
     sys.path[:] = [str(tree), *(one for one in sys.path if one != str(ROOT))]
     for name in [one for one in sys.modules if one.partition(".")[0] in {"tests", "tscm"}]:
         del sys.modules[name]
+    os.environ["TSCM_EXAMPLES_PART"] = str(FEW if stage.quick else 1)
     words = ["-q", "-x", "-n", "0", "-o", f"timeout={SECONDS_A_TEST}"]
     words += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # of what was imported before
-    return int(pytest.main([*words, *stage.files], plugins=[Quick()] if stage.quick else []))
+    return int(pytest.main([*words, *stage.files]))
 
 
 def is_noticed(tree: Path, mutant: Mutant) -> bool:

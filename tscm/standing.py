@@ -289,8 +289,8 @@ def _causes(state: DeviceState, now: float, interval: float) -> Iterator[Cause]:
         yield Cause(verdict=verdict, sentence=one.sentence)
     for what, figures in _targets(state):
         yield from _reader(what, figures, now)
-    if state.upload is not None and state.upload.set_aside:
-        batches = many(state.upload.set_aside, "batch", "batches")
+    if state.upload is not None and state.upload.rejected_batches:
+        batches = many(state.upload.rejected_batches, "batch", "batches")
         yield Cause(verdict=Verdict.WARNING, sentence=f"the log service rejected {batches}")
     for words in state.unbalanced:
         yield Cause(verdict=Verdict.FAILED, sentence=f"the ledger does not balance: {words}")

@@ -24,7 +24,7 @@ def view(sealed: list[int], live: int, deleted: int) -> LogView:
     for number, lines in enumerate(sealed):
         one = Segment(start, lines * SIZE, before, lines, 1.0, 2.0)
         if number < deleted:
-            one = one.taken(0)
+            one = one.deleted(0)
             state = state.with_deleted("age", lines, lines * SIZE)
         records.append(one)
         start, before = one.end, one.lines_end

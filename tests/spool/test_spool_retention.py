@@ -259,7 +259,7 @@ def long_list(disk: Disk, path: Path, count: int, gone: int) -> Catalogue:
     for number in range(count):
         catalogue.add(Segment(number * 10, 10, number, 1, 1.0, 1.0))
     for number in range(gone):
-        catalogue.change(number, catalogue.at(number).taken(AGE))
+        catalogue.change(number, catalogue.at(number).deleted(AGE))
     return catalogue
 
 

@@ -119,7 +119,7 @@ def test_5xx_for_more_than_a_day_waits_within_its_bound_and_loses_nothing(
     assert len(moments) < 2 * HOURS * 3600 / LONGEST_WAIT + 10
     assert len({key for _, key in service_there.tries}) == 1, "one batch, tried again and again"
     assert log.confirms == []
-    assert (figures.set_aside, figures.sent, figures.not_selected) == (0, 0, 0)
+    assert (figures.rejected_batches, figures.sent, figures.not_selected) == (0, 0, 0)
     assert figures.failures == len(moments)
     assert figures.failing_since == pytest.approx(moments[0], abs=1)
     assert "out of order" in figures.sentence or "no details" in figures.sentence
@@ -135,7 +135,7 @@ def test_5xx_for_more_than_a_day_waits_within_its_bound_and_loses_nothing(
     clock.pump([5.0] * 400)  # the batch in hand, then what the next sealing brings
     figures = service.figures()
     assert figures.sent == len(POLICY) + HOURS
-    assert (figures.failures, figures.failing_since, figures.set_aside) == (0, None, 0)
+    assert (figures.failures, figures.failing_since, figures.rejected_batches) == (0, None, 0)
     assert figures.sentence == "all policy lines of rotated segments are uploaded"
     assert service_there.taken
     service.stopService()

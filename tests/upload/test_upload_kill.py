@@ -139,7 +139,7 @@ def work(folder: Path, fuse: Fuse, tell: Callable[[str], None]) -> None:
     life = begin(folder, store, FusedDisk(fuse))
     for _ in range(MAX_REFUSALS):
         life.when(life.service.upload_now(lambda _: None))
-    tell(f"aside {life.service.figures().set_aside}")
+    tell(f"aside {life.service.figures().rejected_batches}")
     store.relented = True
     life.send_asides()
     assert life.when(life.service.upload_now(lambda _: None))
@@ -157,7 +157,7 @@ def check(folder: Path) -> None:
     assert figures.sent + figures.not_selected == LINES
     assert (figures.waiting_lines, figures.difference) == (0, 0)
     shown = life.service.figures()
-    assert (shown.batch, shown.set_aside) == (None, 0)
+    assert (shown.batch, shown.rejected_batches) == (None, 0)
     life.spool.stopService()
 
 

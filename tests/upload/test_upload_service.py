@@ -257,7 +257,7 @@ async def test_a_bad_batch_is_set_aside_and_does_not_block_the_line(
     assert [one.cause for one in await service.rejected_batches()] == [
         "the log service returned: scripted 400 (400)"
     ]
-    assert service.figures().set_aside == 1
+    assert service.figures().rejected_batches == 1
     reborn = bench.service()
     await bench.send(reborn)
     assert "1 batch was rejected" in reborn.figures().sentence
@@ -447,7 +447,7 @@ async def test_what_was_set_aside_can_be_given_up(bench: Bench, server: Scripted
     assert await service.rejected_batches() == [aside]
     assert await Deferred.fromCoroutine(service.discard_rejected(aside.key)) == aside
     assert await service.rejected_batches() == []
-    assert service.figures().set_aside == 0
+    assert service.figures().rejected_batches == 0
     for gone in (service.resend_rejected(aside.key), service.resend_rejected("../../key")):
         with pytest.raises(UploadFailed, match="no rejected batch"):
             await gone

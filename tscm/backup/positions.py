@@ -30,7 +30,7 @@ def position_files(view: LogView, cursors: Mapping[str, Cursor]) -> tuple[bytes,
     before = view.state or LogState()
     last_at = max([before.last_at, *(one.last_at for one in view.records)])
     segments = [
-        Segment(0, passed, 0, read, 0.0, last_at).taken(SPACE),
+        Segment(0, passed, 0, read, 0.0, last_at).deleted(SPACE),
         Segment(passed, end - passed, read, lines - read, last_at, last_at).lost(LOST),
     ]
     state = evolve(before, clean=False, live=end, lines_before=lines, last_at=last_at, closing=())

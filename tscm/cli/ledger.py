@@ -165,8 +165,8 @@ def _tell_aside(devices: Mapping[str, DeviceBalance]) -> None:
     """Batches that wait for a decision: their lines stand among those that were not selected."""
     for name, one in devices.items():
         for figures in one.readers.values():
-            if figures.set_aside:
-                batches = many(figures.set_aside, "batch", "batches")
+            if figures.rejected_batches:
+                batches = many(figures.rejected_batches, "batch", "batches")
                 say.warn(
                     f"{name}: the {figures.user or 'log service'} rejected {batches}; the "
                     "lines count as not selected; list the batches with `tsadmin logs "

@@ -379,9 +379,9 @@ def _upload(label: str, name: str, state: DeviceState, figures: UploadFigures) -
     before = last is None and figures.sent
     unknown = "before the manager started or its settings last changed"
     yield "last upload", unknown if before else when(last)
-    if figures.set_aside:
+    if figures.rejected_batches:
         yield (
             "rejected batches",
-            f"{figures.set_aside:,}; list them with `tsadmin logs {name} --rejected`",
+            f"{figures.rejected_batches:,}; list them with `tsadmin logs {name} --rejected`",
         )
     yield from _trouble(label, figures)

@@ -287,7 +287,7 @@ class Rounds:
         request = {"kind": "many", "parts": batch.parts}
         asked = maybeDeferred(self._worker.ask, request, b"".join(batch.data))
         return asked.addCallbacks(
-            lambda found: self._take_all(batch, found["parts"]),
+            lambda found: self._apply_responses(batch, found["parts"]),
             lambda failure: self._all_failed(batch, failure.value),
         ).addErrback(
             lambda failure: self._log.failure(
@@ -298,13 +298,13 @@ class Rounds:
     def _all_failed(self, batch: _Batch, error: Exception) -> None:
         self._warn([one for one in batch.devices if not one.reading.trouble.failures], str(error))
         for one in batch.devices:
-            self._take(one, {"error": str(error)}, told=True)
+            self._apply_response(one, {"error": str(error)}, told=True)
 
-    def _take_all(self, batch: _Batch, found: Sequence[Json]) -> None:
+    def _apply_responses(self, batch: _Batch, found: Sequence[Json]) -> None:
         for one, answer in zip(batch.devices, found, strict=True):
-            self._take(one, answer)
+            self._apply_response(one, answer)
 
-    def _take(self, one: Followed, answer: Json, *, told: bool = False) -> None:
+    def _apply_response(self, one: Followed, answer: Json, *, told: bool = False) -> None:
         """One device's part of an answer, and what follows for it."""
         one.under_way = False
         try:

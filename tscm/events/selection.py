@@ -16,7 +16,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from tscm.events.judge import applicable
-from tscm.policy.presence import Held
+from tscm.policy.presence import MergedSet
 from tscm.store.database import StoreUnusable
 from tscm.store.generations import decompress
 from tscm.store.reading import read_only
@@ -49,7 +49,7 @@ class ListedLines:
     _clock: Callable[[], float] = time.monotonic
     _known: Sequence[_Known] = field(default=(), init=False)
     _looked_at: float | None = field(default=None, init=False)
-    _held: "OrderedDict[int, tuple[Held, Held]]" = field(factory=OrderedDict, init=False)
+    _held: "OrderedDict[int, tuple[MergedSet, MergedSet]]" = field(factory=OrderedDict, init=False)
 
     def __call__(self, data: bytes, at: float) -> tuple[bytes, int]:
         """The lines of *data*, received *at*, that are taken, and their number."""
@@ -64,7 +64,7 @@ class ListedLines:
                 lines = _on_lists(lines, sets, form)
         return b"".join(lines), len(lines)
 
-    def _sets(self, at: float) -> list[Held]:
+    def _sets(self, at: float) -> list[MergedSet]:
         """Both lists of each generation that lines received *at* may tell of."""
         now = self._clock()
         if self._looked_at is None or now - self._looked_at >= _LOOK_SECONDS:
@@ -76,7 +76,7 @@ class ListedLines:
         rows = self._query("SELECT number, applied_at FROM generations WHERE device = ?")
         return [_Known(number, applied_at) for number, applied_at in rows]
 
-    def _lists(self, number: int) -> Sequence[Held]:
+    def _lists(self, number: int) -> Sequence[MergedSet]:
         found = self._held.pop(number, None)
         if found is None:
             rows = self._query(
@@ -85,7 +85,7 @@ class ListedLines:
             if not rows:
                 return ()  # taken away since it was looked for
             block, allow = rows[0]
-            found = (Held.of(decompress(block)), Held.of(decompress(allow)))
+            found = (MergedSet.of(decompress(block)), MergedSet.of(decompress(allow)))
         self._held[number] = found
         while len(self._held) > _KEPT:
             self._held.popitem(last=False)
@@ -98,7 +98,7 @@ class ListedLines:
             return connection.execute(sql, (self._device, *values)).fetchall()
 
 
-def _on_lists(lines: Sequence[bytes], sets: Sequence[Held], form: str) -> list[bytes]:
+def _on_lists(lines: Sequence[bytes], sets: Sequence[MergedSet], form: str) -> list[bytes]:
     rows = rows_of_form(form, lines) if form else row_of_each(lines)
     ends = {end for row in rows if row is not None for end in row[4:6]}
     for one in sets:

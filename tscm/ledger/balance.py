@@ -24,7 +24,7 @@ def balance(
     only: str | None = None,
     *,
     users: Mapping[str, Mapping[str, str]] | None = None,
-    set_aside: Mapping[str, Mapping[str, int]] | None = None,
+    rejected_batches: Mapping[str, Mapping[str, int]] | None = None,
     book: Book | None = None,
     orphans: Sequence[OrphanFigures] = (),
     unread: Mapping[str, Mapping[str, int]] | None = None,
@@ -35,7 +35,7 @@ def balance(
     *intake* are `IntakeService.counts()`, *devices* `SpoolService.figures()` by name.
     Counts of listeners begin with the manager's start; those of the *book* go on over starts;
     counts of a device begin with its log.  *users* says who uses each reader of a device; a reader
-    without a user is an orphan.  *set_aside* says how many batches of each wait for a decision: their
+    without a user is an orphan.  *rejected_batches* says how many batches of each wait for a decision: their
     lines were passed.  *unread* says how many of the lines that a reader passed are of access-lists, and
     could not be read.  *orphans* are logs whose device is gone.
     """
@@ -45,7 +45,7 @@ def balance(
                 figures,
                 intake.devices.get(name),
                 None if users is None else users.get(name, {}),
-                (set_aside or {}).get(name, {}),
+                (rejected_batches or {}).get(name, {}),
                 (unread or {}).get(name, {}),
             )
             for name, figures in devices.items()
@@ -156,7 +156,7 @@ def _device(
     figures: LogFigures,
     appended: DeviceIntake | None,
     users: Mapping[str, str] | None,
-    set_aside: Mapping[str, int],
+    rejected_batches: Mapping[str, int],
     unread: Mapping[str, int],
 ) -> DeviceBalance:
     stored = figures.stored_lines
@@ -175,7 +175,7 @@ def _device(
                 orphan=users is not None and name not in users,
                 sent=one.sent,
                 not_selected=one.not_selected,
-                set_aside=set_aside.get(name, 0),
+                rejected_batches=rejected_batches.get(name, 0),
                 unread=unread.get(name, 0),
                 expired=one.expired,
                 expired_by_cause={

@@ -11,7 +11,7 @@ from tscm.model import Expired
 from tscm.plural import many
 from tscm.spool.figures import OrphanFigures
 from tscm.spool.state import Gap as LogGap
-from tscm.wire.keys import OMIT_NONE
+from tscm.wire.keys import OMIT_NONE, as_key
 
 
 @frozen(kw_only=True)
@@ -71,7 +71,7 @@ class ReaderBalance:
     orphan: bool = False
     sent: int = 0
     not_selected: int = 0
-    set_aside: int = 0
+    rejected_batches: int = field(default=0, metadata=as_key("set_aside"))
     """Batches that wait for a decision; their lines were passed."""
     unread: int = 0
     """Lines that were passed, are of access-lists, and could not be read."""

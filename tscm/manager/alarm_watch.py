@@ -111,7 +111,7 @@ class AlarmWatch:
             causes=found.causes,
             policy=updates(self._node).figures(name),
             last_line_at=glance.last_received_at,
-            rejected_batches=0 if upload is None else upload.set_aside,
+            rejected_batches=0 if upload is None else upload.rejected_batches,
         )
 
     async def _look_slowly(self, settings: NodeSettings) -> _Slow:

@@ -39,6 +39,6 @@ def balanced_device(manager: Manager, name: str, *, look: bool = True) -> Balanc
         {name: manager.spool.figures(name, look=look)},
         name,
         users={name: device.users},
-        set_aside={name: device.rejected_counts},
+        rejected_batches={name: device.rejected_counts},
         unread={name: {OwnReader.EVENTS: manager.events.unread(name)}},
     )

@@ -341,7 +341,7 @@ def _targets(devices: Mapping[str, WatchedDevice]) -> Iterable[Family]:
         if upload is not None:
             failing.add_metric([name], upload.failures)
             batches.add_metric([name], upload.batches)
-            aside.add_metric([name], upload.set_aside)
+            aside.add_metric([name], upload.rejected_batches)
     yield from (lag, up, failing, batches, aside)
 
 

@@ -57,7 +57,7 @@ def _first_after(high: NDArray[np.generic], low: NDArray[np.generic], number: in
 
 
 @frozen(eq=False)
-class Held:
+class MergedSet:
     """
     A merged set as it is stored, ready to be asked for many addresses at once.
     """

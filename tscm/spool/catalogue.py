@@ -90,7 +90,7 @@ class Segment:
         """The record with one more flag."""
         return evolve(self, flags=self.flags | flag)
 
-    def taken(self, cause: int) -> "Segment":
+    def deleted(self, cause: int) -> "Segment":
         """The record once retention has taken it."""
         return evolve(self, flags=self.flags & ~0xFF00 | DELETED | cause << _CAUSE_SHIFT)
 

@@ -94,7 +94,7 @@ class DeviceLog:
     ) -> DeviceReader:
         reader = made or DeviceReader(self, name, cursor)
         self.readers[name] = reader
-        reader.pass_gone(self.first_offset)
+        reader.skip_missing(self.first_offset)
         return reader
 
     def drop_reader(self, name: str) -> None:
@@ -143,19 +143,19 @@ class DeviceLog:
         found = catalogue.find(offset)
         if found is None:
             first = catalogue.at(0)
-            found = Segment(0, first.start, 0, first.lines_before, 0.0, 0.0).taken(AGE)
+            found = Segment(0, first.start, 0, first.lines_before, 0.0, 0.0).deleted(AGE)
         return found
 
     def gone_segments(self, start: int, end: int) -> Iterator[Segment]:
         """
-        What lies between two offsets, as long as it is gone or was passed: for `pass_gone`.
+        What lies between two offsets, as long as it is gone or was passed: for `skip_missing`.
         """
         while start < end:
             segment = self.segment_at(start)
             yield segment if segment.gone else segment.lost(LOST)
             start = segment.end
 
-    def gone_between(self, start: int, end: int) -> tuple[int, int]:
+    def missing_between(self, start: int, end: int) -> tuple[int, int]:
         """Lines that are gone between two offsets, and the cause that took the most."""
         lines = [0] * len(CAUSES)
         while start < end and start < self.live.base:
@@ -276,7 +276,7 @@ class DeviceLog:
         catalogue = live.catalogue
         number = catalogue.first
         segment = catalogue.at(number)
-        catalogue.change(number, segment.taken(segment.cause if segment.gone else cause))
+        catalogue.change(number, segment.deleted(segment.cause if segment.gone else cause))
         if not segment.gone:
             live.state = live.state.with_deleted(CAUSES[cause], segment.lines, segment.size)
         return segment
@@ -285,7 +285,7 @@ class DeviceLog:
         """Move readers on that stand before the oldest text."""
         first = self.first_offset
         for reader in self.readers.values():
-            reader.pass_gone(first)
+            reader.skip_missing(first)
 
     def segment_missing(self, segment: Segment) -> None:
         """

@@ -34,7 +34,7 @@ class ReadableLog(IndexedLog, Protocol):
     def lines_before(self, offset: int) -> int | None:
         """Lines of the log before *offset*; None where that cannot be told."""
 
-    def gone_between(self, start: int, end: int) -> tuple[int, int]:
+    def missing_between(self, start: int, end: int) -> tuple[int, int]:
         """Lines that are gone between two offsets, and the cause that took the most."""
 
     def gone_segments(self, start: int, end: int) -> Iterable[Segment]:
@@ -124,7 +124,7 @@ class DeviceReader:
                 if block is not None:
                     return block
                 if self._read_to <= self.cursor.offset:  # nothing on its way that was before it
-                    self.pass_gone(offset)
+                    self.skip_missing(offset)
         except OSError as error:
             self._drop_text()
             self._log.read_failed(error)
@@ -343,7 +343,7 @@ class DeviceReader:
         expired = 0
         cause = LOST
         if missing > 0:
-            gone, cause = self._log.gone_between(cursor.offset, offset)
+            gone, cause = self._log.missing_between(cursor.offset, offset)
             expired = min(missing, gone)
         elif missing < 0:  # retention counted lines as expired that were on their way
             expired, cause = self._log.sent_after_expiry(
@@ -359,7 +359,7 @@ class DeviceReader:
         if lines is not None:
             marks[offset] = lines
 
-    def pass_gone(self, offset: int) -> None:
+    def skip_missing(self, offset: int) -> None:
         """
         Move on to *offset*, from which on there is text again; what lies before has expired.
         """

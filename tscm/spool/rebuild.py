@@ -58,7 +58,7 @@ def _front(stretch: Segment, state: LogState) -> list[Segment]:
     size = sum(of for cause, of in state.deleted_bytes.items() if cause != "lost")
     lines = sum(of for cause, of in state.deleted_lines.items() if cause != "lost")
     size, lines = min(size, stretch.size), min(lines, stretch.lines)
-    taken = Segment(0, size, 0, lines, 0.0, 0.0).taken(AGE)
+    taken = Segment(0, size, 0, lines, 0.0, 0.0).deleted(AGE)
     rest = Segment(size, stretch.size - size, lines, stretch.lines - lines, 0.0, 0.0).lost(LOST)
     return [one for one in (taken, rest) if one.size]
 
@@ -168,7 +168,7 @@ def _chained(
             passed = [one.passed for one in cursors.values() if end < one.offset <= start]
             missing = max(lines, told or 0, *passed) - lines
             stretch = Segment(end, start - end, lines, missing, 0.0, 0.0)
-            chain.append(stretch.lost(LOST) if chain else stretch.taken(AGE))
+            chain.append(stretch.lost(LOST) if chain else stretch.deleted(AGE))
             lines += missing
         if segment is None or start < end:  # a file that stands over another is not ours
             continue

@@ -37,8 +37,8 @@ class UploadFigures:
     """Compressed."""
     repeats_known: int = 0
     """Batches that the receiver had already when they were sent again."""
-    set_aside: int = 0
-    """Batches that were rejected and wait for a decision."""
+    rejected_batches: int = field(default=0, metadata=as_key("set_aside"))
+    """Those that wait for a decision."""
     batch: str | None = None
     """The key of the batch in hand."""
     encoding: str = "none"

@@ -317,9 +317,9 @@ class UploadService(Service):
         await self._keep((part, *rest))
         if part.refusals < MAX_REFUSALS and failure.kind is not Kind.SPLIT:
             raise failure
-        return await self._put_aside(failure, part, stretches)
+        return await self._store_rejected(failure, part, stretches)
 
-    async def _put_aside(
+    async def _store_rejected(
         self, failure: UploadFailed, part: Part, stretches: list[Stretch]
     ) -> UploadOutcome:
         lines = sum(one.lines for one in stretches)
@@ -434,7 +434,7 @@ class UploadService(Service):
             batches=self._total.batches,
             sent_bytes=self._total.bytes,
             repeats_known=self._known,
-            set_aside=self.rejected_count,
+            rejected_batches=self.rejected_count,
             batch=self._parts[0].key if self._parts else None,
             encoding=self._encoding or "none",
             last_upload_at=self._last_upload_at,
