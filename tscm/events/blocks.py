@@ -14,19 +14,18 @@ from tscm.events.first_hits import FirstHits
 from tscm.events.judge import Force, Tally, applicable, judge, with_listed_flows
 from tscm.events.rollups import HOUR_SECONDS, EventPosition
 from tscm.model import Block, Origin
-from tscm.syslog.asa import POLICY_IDS, lines_of_policy, parse
+from tscm.syslog.asa import POLICY_IDS, parse
 from tscm.syslog.asa_bulk import rows_of
 from tscm.syslog.asa_tag import tag_of
 from tscm.syslog.escape import unescape
 from tscm.syslog.forms import PARSERS, rows_of_form, spans_of
-from tscm.syslog.tagged import Spans, searched
+from tscm.syslog.tagged import Spans, searched_each
 from tscm.syslog.upheavals import UPHEAVALS
 
 _LOW = "106101"
 _RARE = tag_of("|".join((_LOW, *UPHEAVALS)).encode())
-_policy_spans = searched(POLICY_IDS)
-_rare_spans = searched((_LOW, *UPHEAVALS))
-"""Every line is held against these two, and all else only sees the few that they give: of the second, nearly always none."""
+_spans = searched_each(POLICY_IDS, (_LOW, *UPHEAVALS))
+"""Every line is held against these two sets, and all else only sees the few that they give: of the second, nearly always none."""
 _DIGITS = 6
 _PARSED_MOST = 200
 """Of the lines that look like an upheaval: who repeats one forever costs no more than that."""
@@ -55,11 +54,9 @@ def tally_block(
     tallies: dict[int, Tally] = {}
     explained = others = unread = 0
     stretches = _stretches(block, origins)
-    spans = _policy_spans(block.data)
+    spans, rare = _spans(block.data)
     for at, some in _by_stretch(block, stretches, spans):
-        lines = lines_of_policy(block.data, some)
-        if not lines:
-            continue
+        lines = [block.data[begin:end] for begin, end in some]
         rows = first_hits.settle(rows_of(lines), at)
         unread += len(lines) - len(rows)
         ours = [row for row in rows if row[1] in access_lists] if access_lists else rows
@@ -72,9 +69,8 @@ def tally_block(
             merge(tallies[hour], found)
         else:
             tallies[hour] = found
-    low, upheavals = _rare(block, stretches, _rare_spans(block.data))
-    moved = evolve(
-        before,
+    low, upheavals = _rare(block, stretches, rare)
+    moved = EventPosition(
         offset=block.end,
         sent=before.sent + explained,
         not_selected=before.not_selected + block.lines - explained,

@@ -233,11 +233,13 @@ def parted(total: int) -> tuple[int, int]:
 
 def by_list(tallies: Iterable[Tally]) -> dict[str, dict[str, int]]:
     """Hits of *tallies*: by action, and by name of the list."""
-    found: dict[str, dict[str, int]] = {}
+    counts: dict[tuple[str, str], int] = {}
     for tally in tallies:
-        for raw, total in tally.sums.items():
-            lists = found.setdefault(raw[0], {})
-            lists[raw[2]] = lists.get(raw[2], 0) + (total >> _SHIFT)
+        for (action, _, listed, *_), total in tally.sums.items():
+            counts[action, listed] = counts.get((action, listed), 0) + (total >> _SHIFT)
+    found: dict[str, dict[str, int]] = {}
+    for (action, listed), hits in counts.items():
+        found.setdefault(action, {})[listed] = hits
     return found
 
 

@@ -20,6 +20,8 @@ from tscm.model import Json
 
 ACTIONS = (BLOCKED, ALLOWED)
 DIRECTIONS = (INBOUND, OUTBOUND)
+_ACTION = {action: number for number, action in enumerate(ACTIONS)}
+_DIRECTION = {direction: number for number, direction in enumerate(DIRECTIONS)}
 HOUR_SECONDS = 3600
 _WORDS_KEPT = 200_000
 _OF_A_DEVICE = ("hits", "packs", "event_readers", "first_hits")
@@ -171,15 +173,19 @@ class Rollups:
             self._add_hour(number, hour, tally)
 
     def _add_hour(self, device: int, hour: int, tally: Tally) -> None:
-        word = self._word
+        known, word = self._words, self._word
         rows = []
         for raw, total in tally.sums.items():
             lines, hits = parted(total)
             action, direction, listed, entry, inside, outside, protocol, port = raw
+            texts: tuple[str | bytes, ...] = (listed, entry, inside, outside, protocol)
+            try:  # nearly all were met before
+                words = [known[text] for text in texts]
+            except KeyError:
+                words = [word(text) for text in texts]
             rows.append(
                 (
-                    device, hour, ACTIONS.index(action), DIRECTIONS.index(direction),
-                    word(listed), word(entry), word(inside), word(outside), word(protocol),
+                    device, hour, _ACTION[action], _DIRECTION[direction], *words,
                     int(port) if port else -1, lines, hits,
                 )
             )  # fmt: skip

@@ -15,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any, BinaryIO
 
 import attrs
@@ -41,6 +42,7 @@ _CONTENTS_KEPT = 1 << 14
 _TESTS_KEPT = 8
 _DAMAGED = Judged.of(Entries(), Entries())
 _POSITION = tuple(one.name for one in attrs.fields(EventPosition))
+_values_of = attrgetter(*_POSITION)
 _PACKING_SECONDS = 0.5
 MEMORY_BYTES = 512 << 20
 """What parsing may take; some 40 MB is usual.  A process that needs more ends, and the next begins."""
@@ -109,7 +111,10 @@ class ForceTable:
                 (device, number),
             ).fetchone()
             content = _digest(packed)
-            judged = self._ready.pop(content, None) or self._made(packed)
+            judged = self._ready.pop(content, None)
+            if judged is None:
+                judged = self._made(packed)
+                self._make_room(judged)
         self._contents[key] = content
         if len(self._contents) > _CONTENTS_KEPT:
             self._contents.popitem(last=False)
@@ -118,10 +123,13 @@ class ForceTable:
         else:
             self._damaged.discard((device, number))  # a device of the same name, made again
         self._ready[content] = judged
-        entries = sum(map(len, self._ready.values()))
-        while entries > self.entries_kept and len(self._ready) > _READY_LEAST:
-            entries -= len(self._ready.popitem(last=False)[1])
         return Force.by(number, applied_at, names, judged)
+
+    def _make_room(self, more: Judged) -> None:
+        """Let go of what was asked longest ago, for *more* that is about to be kept."""
+        entries = len(more) + sum(map(len, self._ready.values()))
+        while entries > self.entries_kept and len(self._ready) >= _READY_LEAST:
+            entries -= len(self._ready.popitem(last=False)[1])
 
     def _made(self, packed: Sequence[bytes | None]) -> Judged:
         """`_DAMAGED` where they cannot be read."""
@@ -164,7 +172,7 @@ class _Change:
 
 def _told(position: EventPosition) -> Json:
     """`attrs.asdict` without its look into every value."""
-    return {name: getattr(position, name) for name in _POSITION}
+    return dict(zip(_POSITION, _values_of(position), strict=True))
 
 
 def _error(error: Exception) -> Json:

@@ -6,7 +6,7 @@ a regular expression and gives the same lines.
 """
 
 DECLARATIONS = """
-unsigned find_tagged(const char *data, size_t length, const unsigned *numbers, unsigned count,
+unsigned find_tagged(const char *data, size_t length, const unsigned *numbers, const unsigned *sets, unsigned count,
                      unsigned *found, unsigned most, size_t *done);
 """
 
@@ -14,15 +14,15 @@ SOURCE = r"""
 #define _GNU_SOURCE
 #include <string.h>
 
-#define CLASS 40                  /* longer than any class with its hyphens */
+#define CLASS 31                  /* the longest class, without its hyphen */
 
 static int is_digit(char c) { return c >= '0' && c <= '9'; }
 
-static int is_class(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_'; }
+static int is_letter(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
 
-/* Behind a `%`: a product, whatever may stand before the severity, and one of the numbers.  More than a tag
-   may pass, no tag may fail: who asks looks at the lines again. */
-static int is_tag(const char *at, const char *end, const unsigned *numbers, unsigned count) {
+/* Behind a `%`: which sets the number of a tag is of (tscm.syslog.asa_tag); 0 where no tag stands there, or none of
+   the numbers. */
+static unsigned sets_of(const char *at, const char *end, const unsigned *numbers, const unsigned *sets, unsigned count) {
     unsigned number = 0, low = 0, high = count;
     if (end - at < 12) return 0;
     if (at[0] == 'F' && at[1] == 'W') {
@@ -32,34 +32,47 @@ static int is_tag(const char *at, const char *end, const unsigned *numbers, unsi
         if (memcmp(at, "ASA-", 4) && memcmp(at, "FTD-", 4) && memcmp(at, "PIX-", 4)) return 0;
         at += 4;
     }
-    for (unsigned skipped = 0; skipped < CLASS && at < end && is_class(*at); skipped++) at++;
-    if (end - at < 8 || !is_digit(at[0]) || at[1] != '-') return 0;
+    if (*at == '-') at++;
+    if (is_letter(*at)) {
+        const char *class = at;
+        while (at < end && at - class <= CLASS && (is_letter(*at) || *at == '-' || *at == '_')) at++;
+        if (at[-1] != '-') return 0;
+    }
+    if (end - at < 8 || at[0] < '0' || at[0] > '7' || at[1] != '-') return 0;
     for (unsigned i = 2; i < 8; i++) {
         if (!is_digit(at[i])) return 0;
         number = number * 10 + (at[i] - '0');
     }
+    if (end - at > 8 && is_digit(at[8])) return 0;
     while (low < high) {
         unsigned middle = (low + high) / 2;
         if (numbers[middle] < number) low = middle + 1; else high = middle;
     }
-    return low < count && numbers[low] == number;
+    return low < count && numbers[low] == number ? sets[low] : 0;
 }
 
-/* Where lines with such a tag begin and end, pairs up to *most*; *done* is how far was looked.
-   *numbers* ascend. */
-unsigned find_tagged(const char *data, size_t length, const unsigned *numbers, unsigned count,
+/* Where lines with such a tag begin and end, and the sets of all tags in them: threes up to *most*; *done* is how far
+   was looked.  *numbers* ascend; *sets* has a bit for each set that the number beside it is of. */
+unsigned find_tagged(const char *data, size_t length, const unsigned *numbers, const unsigned *sets, unsigned count,
                      unsigned *found, unsigned most, size_t *done) {
     const char *end = data + length, *at = data, *floor = data, *percent;
-    unsigned pairs = 0;
-    while (pairs < most && at < end && (percent = memchr(at, '%', end - at))) {
-        if (!is_tag(percent + 1, end, numbers, count)) { at = percent + 1; continue; }
+    unsigned threes = 0, all = 0;
+    for (unsigned i = 0; i < count; i++) all |= sets[i];
+    while (threes < most && at < end && (percent = memchr(at, '%', end - at))) {
+        unsigned known = sets_of(percent + 1, end, numbers, sets, count);
+        at = percent + 1;
+        if (!known) continue;
         const char *before = memrchr(floor, '\n', percent - floor), *behind = memchr(percent, '\n', end - percent);
-        found[2 * pairs] = (before ? before + 1 : floor) - data;
-        floor = at = behind ? behind + 1 : end;
-        found[2 * pairs + 1] = at - data;
-        pairs++;
+        const char *stop = behind ? behind + 1 : end;
+        for (; known != all && (percent = memchr(at, '%', stop - at)); at = percent + 1)
+            known |= sets_of(percent + 1, end, numbers, sets, count);
+        found[3 * threes] = (before ? before + 1 : floor) - data;
+        found[3 * threes + 1] = stop - data;
+        found[3 * threes + 2] = known;
+        floor = at = stop;
+        threes++;
     }
-    *done = pairs < most ? length : (size_t)(at - data);
-    return pairs;
+    *done = threes < most ? length : (size_t)(at - data);
+    return threes;
 }
 """

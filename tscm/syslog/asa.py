@@ -16,7 +16,7 @@ from tscm.syslog.asa_ends import Endpoint
 from tscm.syslog.asa_tag import tag_of
 from tscm.syslog.header import find_tag, read_header, text_behind
 from tscm.syslog.stamps import time_of
-from tscm.syslog.tagged import Spans, searched
+from tscm.syslog.tagged import searched
 
 REPORTED_IDS = ("106100", "106023")
 """What an ASA says of a packet and an access-list, with and without the `log` option: the ones to be enabled."""
@@ -120,13 +120,7 @@ def policy_lines(block: bytes) -> list[bytes]:
 
     One search over the whole block; lines without a hit are not touched.
     """
-    return lines_of_policy(block, _search_policy(block))
-
-
-def lines_of_policy(block: bytes, spans: Spans) -> list[bytes]:
-    """Those of the lines at *spans* of a block that are of `POLICY_IDS`."""
-    is_policy = _POLICY_LINE.search
-    return [line for start, end in spans if is_policy(line := block[start:end])]
+    return [block[start:end] for start, end in _search_policy(block)]
 
 
 _ACTIONS = {

@@ -151,10 +151,12 @@ def _rows_of_one_form(block: bytes, lines: Sequence[bytes]) -> list[Row | None] 
 def row_of_each(lines: Sequence[bytes]) -> list[Row | None]:
     """The same with a place for each of *lines*; None where it does not tell two ends."""
     rows: list[Row | None] = []
-    for place, fields in enumerate(_ORDINARY.findall(b"".join(lines))):
+    block = b"".join(lines)
+    repeated = _REPEATED in block
+    for line, fields in zip(lines, _ORDINARY.findall(block), strict=True):
         row: Row | None
-        if _REPEATED in lines[place]:
-            row = _row(lines[place])
+        if repeated and _REPEATED in line:
+            row = _row(line)
         elif fields[_ACTION]:
             row = fields[:_FIELDS]
         elif fields[_FIELDS]:
@@ -163,7 +165,7 @@ def row_of_each(lines: Sequence[bytes]) -> list[Row | None]:
         else:
             row = _ping(fields[-1]) or _row(fields[-1])
         if row is not None and (b":" in row[_SOURCE] or b":" in row[_DESTINATION]):
-            row = _with_canonical_ends(row, lines[place])
+            row = _with_canonical_ends(row, line)
         rows.append(row)
     return rows
 
