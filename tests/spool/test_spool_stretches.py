@@ -158,3 +158,20 @@ def test_there_is_none_where_nothing_waits_or_retention_was_faster(tmp_path: Pat
     assert block is not None
     assert block.data == b"two\n"
     closed(spool)
+
+
+def test_a_line_has_the_same_time_before_and_behind_the_note_in_the_index(tmp_path: Path) -> None:
+    clock = Clock()
+    spool = make_spool(tmp_path, clock)
+    spool.open_device("asa", BIG)
+    reader = spool.reader("asa", "sink")
+    spool.append("asa", [run_of(b"one", sender="192.0.2.1")], 100.0)
+    spool.append("asa", [run_of(b"two", sender="192.0.2.1")], 100.4)
+    told = [
+        (one.start, one.end, one.received_at) for one in reader.origins(len(b"one\n"), reader.end)
+    ]
+    assert told == [(len(b"one\n"), reader.end, 100.0)]
+    clock.advance(1.0)  # the index is written
+    assert [
+        (one.start, one.end, one.received_at) for one in reader.origins(len(b"one\n"), reader.end)
+    ] == told

@@ -115,30 +115,30 @@ def read_index(data: bytes) -> Index | None:
     return Index(header[0], header[1], tuple(runs), senders, good)
 
 
+def grown(last: Pending, more: Pending) -> Pending | None:
+    """
+    *last* with the lines of *more*, which follow it; None where they are a run of their own.
+
+    Neighbours of one sender within a second are one: the index is sparse under load.  Their time is that of the first.
+    """
+    offset, size, lines, received_at, sender, escaped = last
+    _, more_size, more_lines, at, by, odd = more
+    if sender != by or escaped != odd or abs(at - received_at) >= _JOIN_SECONDS:
+        return None
+    if size + more_size >= _RUN_MAX:
+        return None
+    return offset, size + more_size, lines + more_lines, received_at, sender, escaped
+
+
 def joined(pending: Iterable[Pending]) -> list[Pending]:
-    """
-    Neighbours of one sender within a second as one: the index is sparse under load.
-    """
+    """Runs with their neighbours (`grown`)."""
     found: list[Pending] = []
     for run in pending:
-        if found:
-            offset, size, lines, received_at, sender, escaped = found[-1]
-            if (
-                sender == run[4]
-                and escaped == run[5]
-                and abs(run[3] - received_at) < _JOIN_SECONDS
-                and size + run[1] < _RUN_MAX
-            ):
-                found[-1] = (
-                    offset,
-                    size + run[1],
-                    lines + run[2],
-                    received_at,
-                    sender,
-                    escaped,
-                )
-                continue
-        found.append(run)
+        whole = grown(found[-1], run) if found else None
+        if whole is None:
+            found.append(run)
+        else:
+            found[-1] = whole
     return found
 
 

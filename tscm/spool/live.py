@@ -14,7 +14,7 @@ from tscm.model import Run
 from tscm.spool.catalogue import Catalogue, Segment
 from tscm.spool.cursor import Cursor
 from tscm.spool.disk import CREATE, CREATE_EMPTY, READ_WRITE, Disk
-from tscm.spool.index import IndexEncoder, Pending, joined
+from tscm.spool.index import IndexEncoder, Pending, grown
 from tscm.spool.names import LogFolder
 from tscm.spool.open_files import OpenFiles
 from tscm.spool.parked import ParkedFile, ends_of, open_parked
@@ -196,7 +196,12 @@ class LiveLog:
         lines = 0
         for run in runs:
             size = len(run.data)
-            pending.append((at, size, run.lines, received_at, run.sender, run.escaped))
+            more: Pending = (at, size, run.lines, received_at, run.sender, run.escaped)
+            whole = grown(pending[-1], more) if pending else None
+            if whole is None:
+                pending.append(more)
+            else:  # so a line has the same time whenever it is read, and readers pass over few runs
+                pending[-1] = whole
             at += size
             lines += run.lines
         self.end = self.base + at
@@ -304,8 +309,7 @@ class LiveLog:
         if not self.first_at:
             self.first_at = pending[0][3]
         named = len(self.encoder.senders)
-        told = joined(pending)
-        data = self.encoder.runs(told)
+        data = self.encoder.runs(pending)
         if not self.index_bytes:
             data = self.encoder.header(self.base, self.lines_before, self.first_at) + data
         try:
@@ -320,7 +324,7 @@ class LiveLog:
             size, lines = sum(run[1] for run in pending), sum(run[2] for run in pending)
             self._pending = [(first[0], size, lines, first[3], None, True)]
             return False
-        self._pending, self._told = [], told[-_TOLD_KEPT:]
+        self._pending, self._told = [], pending[-_TOLD_KEPT:]
         return True
 
     # -- sealing --------------------------------------------------------------
