@@ -202,6 +202,30 @@ async def test_the_checksum_beside_a_list_is_that_of_its_plain_content(site: Sit
     assert (status, checksum.decode()) == (200, hashlib.md5(content).hexdigest())
 
 
+@pytest.mark.parametrize("look", ["checksum", "head"])
+@pytest_twisted.ensureDeferred
+async def test_who_fetches_only_what_has_changed_has_come_and_has_what_it_fetched(
+    site: Site, look: str
+) -> None:
+    async def ask() -> None:
+        url, how = (site.url("block.txt.md5"), "-4") if look == "checksum" else (site.url(), "-I")
+        assert (await site.curl(url, how))[0] == 200
+
+    site.publish(["198.51.100.7"])
+    await ask()
+    assert not site.service.book.latest("edge")  # it has not fetched anything yet
+    await site.curl(site.url())
+    await ask()
+    site.publish(["198.51.100.7"], ["203.0.113.0/24"], generation=2)  # the same block list
+    await ask()
+    (one,) = site.service.book.latest("edge")
+    assert (one.file, one.generation) == ("block.txt", 2)
+    site.publish(["198.51.100.8"], generation=3)
+    await ask()
+    (one,) = site.service.book.latest("edge")
+    assert one.generation == 2
+
+
 @pytest_twisted.ensureDeferred
 async def test_whoever_does_not_know_the_secret_is_told_nothing(site: Site) -> None:
     site.publish(["198.51.100.7"])

@@ -291,6 +291,7 @@ class ListService(Service):
         found = published.files.get(asked.file)
         if found is None:
             self._answer_checksum(request, shown, published, asked.file)
+            self._note_look(shown, peer, published, asked.file.removesuffix(MD5))
             return
         fetch = _Fetch(shown=shown, peer=peer, published=published, name=asked.file)
         await self._answer_file(request, fetch, found)
@@ -336,6 +337,8 @@ class ListService(Service):
             request.finish()
             if request.method == b"GET":
                 self.book.pulled(device, peer, name, generation, self._now())
+            else:
+                self._note_look(shown, peer, published, name)
             return
         size = one.zipped_size if zipped else one.size
         request.setHeader(b"content-type", one.kind.encode())
@@ -344,6 +347,7 @@ class ListService(Service):
             request.setHeader(b"content-encoding", b"gzip")
         if request.method == b"HEAD":
             request.finish()
+            self._note_look(shown, peer, published, name)
             return
         key = f"{one.digest}{'.gz' if zipped else ''}"
         load = partial(read_body, self.folder / device, one, zipped=zipped)
@@ -365,6 +369,13 @@ class ListService(Service):
                 self.book.pulled(device, peer, name, generation, self._now())
         finally:
             self.bodies.give_back(key)
+
+    def _note_look(self, shown: Shown, peer: str, published: Publication, name: str) -> None:
+        """Count who fetches a list only where its head or its checksum is another one: Juniper, FMC."""
+        one = published.files.get(name)
+        if one is not None:
+            generations = (one.since, published.generation)
+            self.book.looked(shown.settings.name, peer, name, generations, self._now())
 
     def _note_stranger(self, peer: str, refusal: Refusal) -> None:
         """Count, and tell now and then, who asks with another secret, account or address than the settings say."""

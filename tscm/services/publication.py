@@ -67,6 +67,8 @@ class File:
     zipped_size: int
     kind: str
     entries: int
+    since: int = 0
+    """The generation from which on it holds this content."""
 
 
 @frozen(kw_only=True)
@@ -119,7 +121,7 @@ def publish(
     files: dict[str, File] = {}
     for name, body in bodies.items():
         zipped = gzip.compress(body.content, _LEVEL, mtime=0)
-        one = files[name] = file_of(body, zipped)
+        one = files[name] = _since(file_of(body, zipped), before, name, generation)
         for path, content in (
             (plain_path(folder, one), body.content),
             (zipped_path(folder, one), zipped),
@@ -140,6 +142,13 @@ def publish(
     return made
 
 
+def _since(one: File, before: Publication | None, name: str, generation: int) -> File:
+    """*one* with the generation from which on the file has held what it holds."""
+    known = None if before is None else before.files.get(name)
+    same = known is not None and known.digest == one.digest
+    return evolve(one, since=min(generation, known.since) if known and same else generation)
+
+
 def plain_path(folder: Path, one: File) -> Path:
     """Where the content of *one* lies."""
     return folder / one.digest
@@ -158,9 +167,10 @@ def read_publication(folder: Path) -> Publication | None:
         return None
     try:
         table = json.loads(content)
-        files = {_name(name): _file(one) for name, one in table["files"].items()}
+        generation = int(table["generation"])
+        files = {_name(name): _file(one, generation) for name, one in table["files"].items()}
         return Publication(
-            generation=int(table["generation"]),
+            generation=generation,
             generation_at=float(table["generation_at"]),
             published_at=float(table["published_at"]),
             files=files,
@@ -208,7 +218,7 @@ def _name(value: Any) -> str:
     return str(value)
 
 
-def _file(table: Mapping[str, Any]) -> File:
+def _file(table: Mapping[str, Any], generation: int) -> File:
     one = File(
         digest=str(table["digest"]),
         md5=str(table["md5"]),
@@ -216,6 +226,7 @@ def _file(table: Mapping[str, Any]) -> File:
         zipped_size=int(table["zipped_size"]),
         kind=str(table["kind"]),
         entries=int(table["entries"]),
+        since=int(table.get("since", generation)),
     )
     if not _DIGEST.fullmatch(one.digest) or not one.kind.isprintable():
         raise ValueError("a file has no digest or no media type")

@@ -63,6 +63,22 @@ class PullBook:
                 del known[old]
                 self._new.discard(old)
 
+    def looked(
+        self, device: str, peer: str, file: str, generations: tuple[int, int], at: float
+    ) -> None:
+        """
+        *peer* asked whether *file* has changed, by its head or its checksum.
+
+        It has what is served if it has fetched one of the *generations*, first and last, that hold the same.
+        """
+        first, last = generations
+        known = self._known.get(device, {}).values()
+        if any(
+            (one.peer, one.file) == (peer, file) and first <= one.generation <= last
+            for one in known
+        ):
+            self.pulled(device, peer, file, last, at)
+
     def forget(self, device: str) -> None:
         """The device is gone; the database forgets it with the rest of what it has of it."""
         self._known.pop(device, None)
