@@ -2,7 +2,8 @@
 One case of the walk over all files of a root, in a process of its own: `python -m tests.faults.walk REQUEST`.
 
 The request, JSON: *base*, a root as a manager has left it; *work*, where it is copied for each case; *kind*, what
-each file is replaced by; *owner*, whose the files are; *words*, what is done then (`START` begins a manager).  The answer, JSON: what went wrong.
+each file is replaced by; *part* and *of*, that each *of*-th file is, beginning with number *part*; *owner*, whose the
+files are; *words*, what is done then (`START` begins a manager).  The answer, JSON: what went wrong.
 Everything heavy is imported once, and each case is a fork.
 """
 
@@ -94,6 +95,11 @@ def start(root: Path) -> None:
     reactor.run()
 
 
+def _end_with_parent() -> None:
+    """A run that was given up leaves no process that starts managers."""
+    ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG
+
+
 def _child(root: Path, words: Sequence[str], output: int) -> None:
     """Never returns."""
     status = 99
@@ -101,7 +107,7 @@ def _child(root: Path, words: Sequence[str], output: int) -> None:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(output, 1)
         os.dup2(output, 2)
-        ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG: it ends with who started it
+        _end_with_parent()
         resource.setrlimit(resource.RLIMIT_FSIZE, (WRITTEN_BYTES, WRITTEN_BYTES))
         os.chdir("/")
         if words[0] == "START":
@@ -174,7 +180,7 @@ def main(request: dict[str, Any]) -> list[str]:
     files = sorted(path for path in base.rglob("*") if path.is_file() and not path.is_symlink())
     assert files
     found = []
-    for file in files:
+    for file in files[request["part"] :: request["of"]]:
         name = file.relative_to(base)
         for words in request["words"]:
             copied(base, root, request["owner"])
@@ -189,4 +195,5 @@ def main(request: dict[str, Any]) -> list[str]:
 
 
 if __name__ == "__main__":
+    _end_with_parent()
     print(json.dumps(main(json.loads(sys.argv[1]))))
