@@ -21,9 +21,12 @@ from tests.faults.probes import thorough
 from tests.faults.walk import OWNER
 from tests.intake.certificates import Authority
 from tests.manager.manager_process import Manager, send_udp, wait_for
-from tscm.base.secrets import load_key
+from tscm.base.secrets import Secret, load_key
 from tscm.kinds.lists.consumers import CONSUMERS
 from tscm.kinds.lists.render import Lists
+from tscm.pairing import stages
+from tscm.pairing.bonds import Bond, write_bond
+from tscm.pairing.book import change_pairing
 from tscm.policy.cidr import CidrSet
 from tscm.services.entries import add_entry
 from tscm.services.publication import publish
@@ -43,8 +46,17 @@ COMMANDS = [
     ["spool", "export", "fw"], ["spool", "repair", "fw"], ["spool", "drop", "fw", "forward"], ["portal", "list"],
     ["audit"], ["configure", "fw", "--note", "x"], ["remove", "fw", "--yes"], ["lists"], ["lists", "show", "own"],
     ["lists", "add", "own", "192.0.2.8"], ["portal", "policies"], ["portal", "targets"], ["web", "users"], ["web", "setup"],
-    ["web", "keys", "list"], ["backup", "--no_secrets", "/dev/null"],
+    ["web", "keys", "list"], ["backup", "--no_secrets", "/dev/null"], ["paired"], ["portal", "code", "edge"], ["check"],
+    ["rename", "fw", "other"], ["unpair", "fw", "--yes"],
 ]  # fmt: skip
+ENTRY = "0123456789ab"
+BOND = Bond(
+    entry=ENTRY,
+    portal="https://127.0.0.1:9",
+    fingerprint="0" * 64,
+    device_id="tdid_fw",
+    token=Secret("not a secret at all"),
+)
 LINE = b"<166>Jul 12 2026 08:11:50: %ASA-6-302013: a line"
 
 
@@ -100,7 +112,7 @@ def base(folder: Path) -> Path:
     account.write_text("prometheus:not a secret\n")
     account.chmod(0o600)
     (root / "own/list.txt").write_text("192.0.2.0/24\n")
-    for name in ("mail.password", "webhook.secret"):
+    for name in ("mail.password", "webhook.secret", "sink.secret"):
         (root / "own" / name).write_text("not a secret either\n")
         (root / "own" / name).chmod(0o600)
     # The certificates are named by their place in the copies.
@@ -110,7 +122,8 @@ def base(folder: Path) -> Path:
         f'lists = ["127.0.0.1:0"]\ntls = ["127.0.0.1:0"]\ntls_certificate = "{{own}}/{issued.certificate_file.name}"\n'
         f'tls_key = "{{own}}/{issued.key_file.name}"\nmetrics_account_file = "{{own}}/account"\n'
         '[intake]\nunknown_senders = "quarantine"\n'
-        '[portal]\ndns = ["127.0.0.1:0"]\nlogs = ["127.0.0.1:0"]\n'
+        '[portal]\ndns = ["127.0.0.1:0"]\nlogs = ["127.0.0.1:0"]\npairing = ["127.0.0.1:0"]\n'
+        '[[sink]]\nname = "own"\ntype = "loki"\nurl = "http://127.0.0.1:9"\ntls = false\nsecret_file = "{own}/sink.secret"\n'
         '[web]\ninside = true\nlisten = ["127.0.0.1:0"]\n[backup]\nfolder = "{own}/backups"\n'
         '[alarms]\nsend = ["mail", "webhook"]\n[mail]\nserver = "127.0.0.1:9"\nsender = "a@b.example"\nto = ["a@b.example"]\n'
         'user = "u"\npassword_file = "{own}/mail.password"\n'
@@ -118,7 +131,14 @@ def base(folder: Path) -> Path:
         '[[policy.feeds]]\nname = "own.example"\nurl = "file://{own}/list.txt"\nformat = "cidr"\n'
     )
     manager = Manager(root, listen.replace("{own}", str(root / "own")))
-    add_entry(manager.layout.portal, nickname="edge", address="127.0.0.1", block_list="b.example")
+    entry = add_entry(
+        manager.layout.portal, nickname="edge", address="127.0.0.1", block_list="b.example"
+    )
+    change_pairing(
+        manager.layout.portal,
+        entry.device_id,
+        lambda one: stages.issued(one, stages.digest("a code"), time.time(), 86400),
+    )
     lists = manager.layout.portal / "lists"
     lists.mkdir(parents=True, exist_ok=True)
     (lists / "b.example.txt").write_text("192.0.2.0/24\n")
@@ -128,10 +148,12 @@ def base(folder: Path) -> Path:
         syslog_forward=True,
         forward_address="127.0.0.1",
         forward_port=9,
+        entry=ENTRY,
     )
+    write_bond(manager.layout, BOND)
     write_pulling(manager)
-    manager.start()
     try:
+        manager.start()
         for words in NEWER:
             tsadmin(root, *words)
         send_udp(manager.port("udp"), *[LINE] * 50)
