@@ -104,9 +104,28 @@ def test_a_policy_keeps_what_its_form_does_not_show(full: FakeSite) -> None:
     assert document["content"]["refuse"] == ["kept"]
 
 
+def test_a_bundle_is_changed_as_its_form_showed_it(full: FakeSite) -> None:
+    key = full.signed_in(Role.OPERATOR, "anna")
+    shown = full.ask("/bundles?name=severe", key=key).text
+    assert 'name="version" value="2"' in shown
+    assert 'name="min_severity" value="4"' in shown
+    assert "severity from 4; threats: c2" in shown
+    form = {"name": "severe", "version": "2", "min_severity": "5", "threats": "c2, scanner"}
+    assert full.ask("/bundles", form, key=key).status == 303
+    args, user = asked_of(full, "keep_bundle")
+    assert (args.item, args.document["version"], user) == ("severe", 2, "anna")
+    content = args.document["content"]
+    assert (content["min_severity"], content["threats"]) == (5, ["c2", "scanner"])
+    assert full.ask("/bundles/severe/delete", {}, key=key).status == 403
+    assert full.ask("/bundles/severe/delete", {}, key=full.signed_in(Role.ADMIN)).status == 303
+
+
 @pytest.mark.parametrize(
     ("path", "form"),
     [
+        ("/bundles", {"name": ""}),
+        ("/bundles", {"name": "x", "min_severity": "high"}),
+        ("/bundles", {"name": "x", "version": "-1"}),
         ("/lists", {"name": ""}),
         ("/lists/partners", {"text": " "}),
         ("/lists/partners", {**TEXT, "term": "yesterday"}),

@@ -40,6 +40,8 @@ from tscm.operations.list_answers import (
     TextRead,
 )
 from tscm.operations.portal_answers import (
+    BundleRow,
+    BundleRows,
     PolicyRow,
     PolicyRows,
     PortalDone,
@@ -71,6 +73,12 @@ from tscm.wire.writing import as_json
 EVIL = "<script>alert(1)</script>\"'`{{7*7}}\x1b[31m\u202e\x00&amp;"
 SHOWN = "&lt;script&gt;alert(1)&lt;/script&gt;&#34;&#39;`{{7*7}}\\x1b[31m\\u202e\\x00&amp;amp;"
 PLAN_ID = "p" * 20
+BUNDLE = BundleRow(
+    name="severe",
+    content={"title": EVIL, "min_severity": 4, "threats": ["c2"], "publishers": [EVIL]},
+    version=2,
+    targets=(EVIL,),
+)
 PORTAL_ENTRY = EntryRow(
     nickname="east", device_id="tdid_east", ip_type="static", address="192.0.2.1", policy="default",
     block_list="block.default.tscm.internal", allow_list="allow.default.tscm.internal", note=EVIL,
@@ -311,6 +319,9 @@ ANSWERS: dict[str, Any] = {
     "adopt_policy": PortalDone(item="edge", sentence=EVIL),
     "confirm_policy": PortalDone(item="default", sentence=EVIL),
     "switch_target": PortalDone(item="tor", sentence=EVIL),
+    "portal_bundles": BundleRows(bundles=(BUNDLE,)),
+    "keep_bundle": PortalDone(item="severe", version=3, sentence=EVIL),
+    "delete_bundle": PortalDone(item="severe", sentence=EVIL),
     "portal_entries": EntryRows(entries=(PORTAL_ENTRY,), faults=(EVIL,)),
     "change_entry": EntryDone(entry=PORTAL_ENTRY, sentence=EVIL),
     "add_entry": EntryHandedOut(
@@ -330,6 +341,8 @@ PATHS = (
     "/lists/partners/diff?older=1&newer=2",
     "/policies",
     "/targets",
+    "/bundles",
+    "/bundles?name=severe",
     "/portal",
     "/portal/east",
     "/devices",
@@ -425,6 +438,7 @@ EMPTY = {
     "portal_policies": PolicyRows(),
     "portal_targets": TargetRows(),
     "portal_entries": EntryRows(),
+    "portal_bundles": BundleRows(),
 }
 
 

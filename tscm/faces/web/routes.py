@@ -29,6 +29,7 @@ _ROOMS = (
     "lists",
     "portal",
     "portal_entries",
+    "bundles",
     "health",
     "alarms",
     "admin",
