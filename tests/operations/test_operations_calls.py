@@ -15,7 +15,7 @@ from tscm.operations.arguments import Device, NewDevice, Push, Rollback
 from tscm.operations.call import Actor
 from tscm.operations.calls import Calls
 from tscm.operations.job_figures import JobState
-from tscm.operations.jobs import ENDED_KEPT, JobBegun, Jobs, JobUnknown, Withdrawn
+from tscm.operations.jobs import ENDED_KEPT, JobBegun, JobNotStoppable, Jobs, JobUnknown, Withdrawn
 from tscm.operations.table.devices import ADD
 from tscm.operations.table.logs import LOGS
 from tscm.operations.table.policies import PLAN, ROLLBACK, UPDATE
@@ -132,3 +132,37 @@ async def test_the_jobs_that_are_kept_are_bounded() -> None:
     assert len(list(world.jobs)) == ENDED_KEPT
     with pytest.raises(JobUnknown):
         world.jobs.job(1)
+
+
+@pytest_twisted.ensureDeferred
+async def test_only_a_job_that_runs_and_can_end_in_the_middle_is_stopped() -> None:
+    turn: Deferred[None] = Deferred()
+    goes_on: Deferred[None] = Deferred()
+    stopped_by: list[str] = []
+
+    async def pushes(_: Any, args: Any, call: Any) -> dict[str, Any]:
+        call.stoppable(stopped_by.append)
+        await turn
+        call.begin()
+        await goes_on
+        return {}
+
+    world = World(pushes)
+    job, work = world.calls.start(UPDATE, Push(name="fw"), ME)
+    running = Deferred.fromCoroutine(work)
+    with pytest.raises(JobNotStoppable, match="has not started; withdraw it"):
+        world.jobs.stop(job.number, "anna")
+    turn.callback(None)
+    assert job.figures().stoppable
+    assert world.jobs.stop(job.number, "anna").figures().stopped_by == "anna"
+    assert stopped_by == ["anna"]
+    goes_on.callback(None)
+    await running
+    assert not job.figures().stoppable
+    with pytest.raises(JobNotStoppable, match="has already finished"):
+        world.jobs.stop(job.number, "anna")
+
+    other = world.jobs.new("purge", "fw", ME, attached=False)
+    world.jobs.begin(other)
+    with pytest.raises(JobNotStoppable, match="only updates, plans and rollbacks"):
+        world.jobs.stop(other.number, "anna")

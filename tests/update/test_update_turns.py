@@ -13,6 +13,7 @@ from twisted.internet.task import Clock
 from tscm.base.secrets import Secret
 from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.model import Progress
+from tscm.update.enforcer import UpdateStopped
 from tscm.update.turns import MAX_LENT, SILENT_SECONDS, Turns, Updated
 
 PLACES = 2
@@ -101,3 +102,28 @@ def test_places_that_were_lent_come_back_once_and_not_twice(row: Row) -> None:
     assert row.clock.getDelayedCalls() == []
     row.ask(4)
     assert len(row.threads.under_way) == PLACES
+
+
+def test_what_is_stopped_ends_at_the_next_safe_point_and_nothing_after_it_does(row: Row) -> None:
+    one = Updated(SETTINGS)
+    row.turns.stop(one, "anna")
+    assert not row.turns.over(one)  # nothing is in progress
+    seen = []
+
+    async def work() -> None:
+        await one.rest(row.clock, 60)
+        seen.append((row.turns.over(one), one.stopped_by))
+
+    row.turns.take(one, work)
+    row.turns.stop(one, "anna")  # which ends the pause
+    row.turns.take(one, work)
+    row.clock.advance(60)
+    assert seen == [(True, "anna"), (False, "")]
+
+
+def test_who_stopped_it_is_told() -> None:
+    assert str(UpdateStopped("fw", "anna by tscm-web")) == (
+        "the update of fw was stopped by anna by tscm-web; changes made so far are safe, and the next "
+        "update completes them"
+    )
+    assert "repeat the rollback" in str(UpdateStopped("fw", rollback=True))

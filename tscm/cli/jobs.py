@@ -13,7 +13,7 @@ from tscm.cli.state import when
 from tscm.cli.tables import show_pairs, show_table
 from tscm.operations.arguments import JobNumber, Nothing
 from tscm.operations.job_figures import UNDER_WAY, JobFigures, JobState
-from tscm.operations.table.jobs import JOB, JOBS, WITHDRAW
+from tscm.operations.table.jobs import JOB, JOBS, STOP_JOB, WITHDRAW
 
 _POLL_SECONDS = 0.5
 _FAILED = frozenset({JobState.FAILED, JobState.WITHDRAWN})
@@ -23,6 +23,7 @@ _FAILED = frozenset({JobState.FAILED, JobState.WITHDRAWN})
 @click.argument("number", type=click.IntRange(min=1), required=False)
 @click.option("--follow", is_flag=True, help="Wait until job NUMBER has finished.")
 @click.option("--withdraw", is_flag=True, help="Withdraw job NUMBER if it has not started.")
+@click.option("--stop", is_flag=True, help="End job NUMBER after the request in progress.")
 @click.option("--json", "json_output", is_flag=True, help="Print the jobs as JSON.")
 @click.pass_obj
 def command(
@@ -32,18 +33,21 @@ def command(
     *,
     follow: bool,
     withdraw: bool,
+    stop: bool,
     json_output: bool,
 ) -> int:
     """
     List the manager's jobs, or show job NUMBER: who requested it, what it is waiting for, and its outcome.
     """
     if number is None:
-        if follow or withdraw:
-            raise click.UsageError("--follow and --withdraw require the NUMBER of a job")
+        if follow or withdraw or stop:
+            raise click.UsageError("--follow, --withdraw and --stop require the NUMBER of a job")
         _list(session, json_output=json_output)
         return 0
+    if withdraw and stop:
+        raise click.UsageError("--withdraw is for a job that waits, --stop for one in progress")
     backend, asked = session.backend(), JobNumber(id=number)
-    job = backend.call(WITHDRAW if withdraw else JOB, asked)
+    job = backend.call(WITHDRAW if withdraw else STOP_JOB if stop else JOB, asked)
     shown = ""
     while follow and job.state in UNDER_WAY:
         step = _doing(job)
@@ -87,6 +91,8 @@ def _doing(job: JobFigures) -> str:
     """What it waits for, how far it is, or how it ended."""
     if job.waits_for:
         return f"waiting: {job.waits_for}"
+    if job.state is JobState.RUNNING and job.stopped_by:
+        return f"stops after the request in progress, as {job.stopped_by} wants"
     if job.state is JobState.RUNNING and job.progress:
         return told(job.progress)
     return str(job.sentence or "")

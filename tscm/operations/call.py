@@ -44,6 +44,10 @@ def silent(_: str) -> None:
     """A wait that is not reported."""
 
 
+def unstoppable(_: Callable[[str], None]) -> None:
+    """A call that no job stands for."""
+
+
 @define(eq=False)
 class Call:
     """
@@ -57,5 +61,7 @@ class Call:
     report: Report = quiet
     begin: Callable[[], None] = at_once
     wait: Callable[[str], None] = silent
+    stoppable: Callable[[Callable[[str], None]], None] = unstoppable
+    """Takes what ends the call at a safe point while it runs, given who wants that."""
     noted: dict[str, Any] = field(factory=dict)
     """For the audit: what the arguments came to, such as `changes` {setting: [old, new]}."""

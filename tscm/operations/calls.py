@@ -70,11 +70,15 @@ class Calls:
             job.progress = progress  # a plain assignment: safe from any thread
             report(progress)
 
+        def stoppable(stop: Callable[[str], None]) -> None:
+            job.stop = stop
+
         call = Call(
             actor=job.actor,
             report=told,
             begin=lambda: self.node.jobs.begin(job),
             wait=lambda cause: self.node.jobs.wait(job, cause),
+            stoppable=stoppable,
         )
         began = time.monotonic()
         error: BaseException | None = None

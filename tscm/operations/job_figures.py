@@ -45,3 +45,7 @@ class JobFigures:
     progress: Progress | None = None
     sentence: str | None = None
     """How it ended."""
+    stoppable: bool = False
+    """Whether it can be stopped in the middle, and runs."""
+    stopped_by: str = ""
+    """Who wants it to end after the request in progress."""

@@ -67,6 +67,24 @@ class JobBegun(TscmError):
 
 
 @define(eq=False)
+class JobNotStoppable(TscmError):
+    """
+    A job is not in progress, or is one that comes to its end by itself.
+    """
+
+    number: int
+    operation: str
+    state: JobState
+
+    def __str__(self) -> str:
+        if self.state is JobState.QUEUED:
+            return f"job {self.number} has not started; withdraw it with `tsadmin jobs {self.number} --withdraw`"
+        if self.state is JobState.RUNNING:
+            return f"job {self.number} cannot be stopped: only updates, plans and rollbacks can"
+        return f"job {self.number} has already finished ({self.state})"
+
+
+@define(eq=False)
 class Job:
     """
     One long call.
@@ -86,6 +104,10 @@ class Job:
     progress: Progress | None = None
     sentence: str | None = None
     """How it ended."""
+    stop: Callable[[str], None] | None = None
+    """Ends it at a safe point while it runs."""
+    stopped_by: str = ""
+    """Who wanted it to end."""
     _watchers: list[Callable[["Job"], None]] = field(factory=list, init=False)
 
     def watch(self, watcher: Callable[["Job"], None]) -> None:
@@ -119,6 +141,8 @@ class Job:
             ended_at=self.ended_at,
             progress=self.progress,
             sentence=self.sentence,
+            stoppable=self.state is JobState.RUNNING and self.stop is not None,
+            stopped_by=self.stopped_by,
         )
 
 
@@ -172,6 +196,19 @@ class Jobs:
         job.waits_for = None
         job.moved(JobState.WITHDRAWN)
         self._forget_old()
+        return job
+
+    def stop(self, number: int, by: str) -> Job:
+        """
+        End a job after the request in progress.  Raises `JobUnknown`, `JobNotStoppable`.
+
+        A job runs while it has the turn of its device, so that nothing else is stopped.
+        """
+        job = self.job(number)
+        if job.state is not JobState.RUNNING or job.stop is None:
+            raise JobNotStoppable(number, job.operation, job.state)
+        job.stopped_by = by
+        job.stop(by)
         return job
 
     def client_gone(self, job: Job) -> None:

@@ -21,16 +21,25 @@ from tscm.update.plan_id import PlanFaulty, PlanOutdated, plan_id, refuse_other_
 @define(eq=False)
 class UpdateStopped(TscmError):
     """
-    The manager is stopping in the middle of an update.
+    An update ends in the middle: the manager is stopping, or a user wants it.
     """
 
     device: str
+    by: str = ""
+    """Who wants it; empty where the manager is stopping."""
+    rollback: bool = False
+
+    @classmethod
+    def of(cls, job: UpdateJob) -> "UpdateStopped":
+        """How *job* ends that is to end."""
+        return cls(job.settings.name, job.stopped_by(), job.rollback is not None)
 
     def __str__(self) -> str:
-        return (
-            f"the update of {self.device} was interrupted because the manager stopped; "
-            "changes made so far are safe, and the next update completes them"
-        )
+        how = f"stopped by {self.by}" if self.by else "interrupted because the manager stopped"
+        what, rest = "update", "the next update completes them"
+        if self.rollback:
+            what, rest = "rollback", "repeat the rollback to complete them"
+        return f"the {what} of {self.device} was {how}; changes made so far are safe, and {rest}"
 
 
 @frozen(kw_only=True, eq=False)
@@ -126,4 +135,4 @@ class Enforcer(ABC):
     def go_on(self) -> None:
         """Raise `UpdateStopped` where the run must end now."""
         if self.job.pause(0):
-            raise UpdateStopped(self.job.settings.name)
+            raise UpdateStopped.of(self.job)

@@ -140,6 +140,8 @@ class UpdateJob:
     now: Callable[[], float]
     pause: Callable[[float], bool]
     """Wait so many seconds; True when the run must end now."""
+    stopped_by: Callable[[], str] = str
+    """Who wants it to end; empty where the manager does, for it is stopping."""
 
     @property
     def keeps_lists(self) -> bool:

@@ -113,13 +113,13 @@ class UpdateRun:
         except UpdateStopped as error:
             return self._end(Result.STOPPED, error)
         except TscmError as error:
-            if self.job.pause(0.0):  # cut off because the manager stops: no fault of the device
+            if self.job.pause(0.0):  # cut off because it is to end: no fault of the device
                 return self.stopped()
             return self._end(Result.FAILED, error)
 
     def stopped(self) -> UpdateOutcome:
         """The outcome of a run that is given up between two attempts."""
-        return self._end(Result.STOPPED, UpdateStopped(self.job.settings.name))
+        return self._end(Result.STOPPED, UpdateStopped.of(self.job))
 
     def _remember_changes(self, goal: Goal) -> None:
         """When lists changed, and whether one seems to be no longer maintained."""

@@ -356,6 +356,10 @@ class UpdateService(Service):
 
         return self._turns.take(one, purge, asker)
 
+    def stop(self, name: str, by: str) -> None:
+        """End the update in progress for the device after the request in progress; the next one completes it."""
+        self._turns.stop(self._device(name), by)
+
     def ask_device(
         self,
         name: str,
@@ -481,6 +485,7 @@ class UpdateService(Service):
             look_up=self._look_up,
             now=ways.now,
             pause=lambda _: self._turns.over(one),
+            stopped_by=lambda: one.stopped_by,
         )
 
     def _device(self, name: str) -> Updated:

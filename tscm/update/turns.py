@@ -108,6 +108,8 @@ class Updated:
     activity: Activity | None = None
     """What is in progress."""
     tally: UpdateTotals = field(factory=UpdateTotals)
+    stopped_by: str = ""
+    """Who wants what is in progress to end at the next safe point."""
     _pause: Deferred[None] | None = None
     _hurried: bool = False
 
@@ -202,7 +204,7 @@ class Turns:
 
     def over(self, one: Updated) -> bool:
         """Whether what is in progress for this device is to end at the next safe point."""
-        return self.stopping or one.gone
+        return self.stopping or one.gone or bool(one.stopped_by)
 
     def take(
         self,
@@ -229,6 +231,7 @@ class Turns:
                     await turn.lock.acquire()
                     turn.holder = one
                     taken.append(turn)
+                one.stopped_by = ""
                 asker.begin()
                 one.running_since = wall_seconds(self._clock)
                 one.activity = Activity(asker.what, asker.who, one.running_since)
@@ -236,6 +239,7 @@ class Turns:
                     return await work()
                 finally:
                     one.running_since = one.progress = one.activity = None
+                    one.stopped_by = ""
             finally:
                 for turn in reversed(taken):
                     turn.holder = None
@@ -264,6 +268,12 @@ class Turns:
     def _ended(self, result: Any, run: Deferred[Any]) -> Any:
         self._runs.discard(run)
         return result
+
+    def stop(self, one: Updated, by: str) -> None:
+        """End what is in progress for the device after the request in progress; *by* is told."""
+        if one.running_since is not None:
+            one.stopped_by = by
+            one.hurry()
 
     async def in_thread(
         self, one: Updated, call: Callable[..., T], *args: Any, quick: bool = False

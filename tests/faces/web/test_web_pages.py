@@ -23,6 +23,7 @@ from tscm.intake.sender_figures import StrangerFigures
 from tscm.ledger.figures import Balance, DeviceBalance, ListenerBalance, ReaderBalance
 from tscm.model import Json, Progress
 from tscm.operations.answers import Audit, DeviceView, Held, ModuleVersion, SetupLines
+from tscm.operations.arguments import JobNumber
 from tscm.operations.entry_answers import (
     EntryDone,
     EntryGone,
@@ -669,3 +670,21 @@ def test_a_long_time_is_drawn_by_the_day() -> None:
     assert short.unit == "hour"
     assert short.most == 4
     assert chart({}, {}, NOW, NOW).bars == ()
+
+
+def test_an_operator_stops_a_job_in_progress_after_the_request_in_progress(full: FakeSite) -> None:
+    button = 'action="/jobs/7/stop"'
+    key = full.signed_in(Role.OPERATOR)
+    assert button not in full.ask("/jobs/7", key=key).text
+    full.manager.answers["jobs"] = (evolve(JOB, stoppable=True),)
+    full.clock.advance(5)
+    assert button in full.ask("/jobs/7", key=key).text
+    assert button not in full.ask("/jobs/7", key=full.signed_in(Role.ANALYST)).text
+    full.manager.answers["stop_job"] = JOB
+    assert full.ask("/jobs/7/stop", {}, key=key).status == 303
+    assert full.manager.asked[-1] == ("stop_job", JobNumber(id=7), "the-operator")
+    full.manager.answers["jobs"] = (evolve(JOB, stoppable=True, stopped_by=EVIL),)
+    full.clock.advance(5)
+    text = full.ask("/jobs/7", key=key).text
+    assert button not in text
+    assert f"Stops after the request in progress, as {SHOWN}" in text

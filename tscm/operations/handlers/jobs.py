@@ -35,6 +35,12 @@ def withdraw(node: Node, args: JobNumber, call: Call) -> JobFigures:
     return node.jobs.withdraw(args.id).figures()
 
 
+@handles(table.STOP_JOB)
+def stop(node: Node, args: JobNumber, call: Call) -> JobFigures:
+    """End a job in progress at the next safe point; its own entry in the audit says who wanted that."""
+    return node.jobs.stop(args.id, str(call.actor)).figures()
+
+
 @handles(table.AUDIT)
 def audit(node: Node, args: Audited, call: Call) -> Audit:
     """The latest entries of the audit; read in the reactor, therefore not all that are asked for."""

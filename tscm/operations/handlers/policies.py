@@ -3,6 +3,7 @@ Operations on a device's policy: update, plan, purge, questions, rollback, pause
 """
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
@@ -83,6 +84,7 @@ async def update(node: Node, args: Push, call: Call) -> UpdateTold:
     if args.plan is not None:
         refuse_malformed_plan(args.plan)
     refuse_sealed(node, args.name)
+    call.stoppable(partial(updates(node).stop, args.name))
     outcome = await updates(node).update_now(
         args.name,
         call.report,
@@ -98,6 +100,7 @@ async def update(node: Node, args: Push, call: Call) -> UpdateTold:
 async def plan(node: Node, args: Push, call: Call) -> UpdateTold:
     """The update without the push."""
     refuse_sealed(node, args.name)
+    call.stoppable(partial(updates(node).stop, args.name))
     outcome = await updates(node).plan(
         args.name,
         call.report,
@@ -113,6 +116,7 @@ async def plan(node: Node, args: Push, call: Call) -> UpdateTold:
 async def rollback(node: Node, args: Rollback, call: Call) -> UpdateTold:
     """Push a kept generation, and hold scheduled updates."""
     refuse_sealed(node, args.name)
+    call.stoppable(partial(updates(node).stop, args.name))
     outcome = await updates(node).rollback(
         args.name,
         args.generation,

@@ -43,6 +43,18 @@ WITHDRAW: Operation[JobNumber, JobFigures] = Operation(
 )
 """Withdraw a job that has not begun."""
 
+STOP_JOB: Operation[JobNumber, JobFigures] = Operation(
+    answer=JobFigures,
+    name="stop_job",
+    room="jobs",
+    verb="POST",
+    path="/v1/jobs/<id>/stop",
+    args=JobNumber,
+    needs=Needs.MANAGER,
+    noun="stopping a job",
+)
+"""End an update, plan or rollback in progress after the request in progress."""
+
 AUDIT: Operation[Audited, Audit] = Operation(
     answer=Audit,
     name="audit",

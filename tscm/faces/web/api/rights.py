@@ -101,6 +101,7 @@ _BY_ROLE: Mapping[Role, tuple[Operation[Any, Any], ...]] = {
         events.REBUILD_EVENTS,
         proof.TEST,
         jobs.WITHDRAW,
+        jobs.STOP_JOB,
         alarms.MUTE_ALARM,
         alarms.UNMUTE_ALARM,
         reports.SEND_REPORT,

@@ -8,7 +8,7 @@ from tscm.faces.web.routes import page
 from tscm.faces.web.views.plans import Job, Jobs, job_line
 from tscm.faces.web.visit import Answer, NotHere, Page, Redirect, Visit
 from tscm.operations.arguments import JobNumber, Nothing
-from tscm.operations.table.jobs import JOBS, WITHDRAW
+from tscm.operations.table.jobs import JOBS, STOP_JOB, WITHDRAW
 
 _SHOWN = 200
 
@@ -31,7 +31,7 @@ async def job(desk: Desk, visit: Visit) -> Answer:
         if one.number == number:
             line = job_line(one)
             may = visit.role >= Role.OPERATOR
-            view = Job(job=line, may_withdraw=may, fault=found.fault or "", at=found.at)
+            view = Job(job=line, may_act=may, fault=found.fault or "", at=found.at)
             return Page(view=view, title=f"Job {number}")
     raise NotHere
 
@@ -43,4 +43,15 @@ async def withdraw(desk: Desk, visit: Visit) -> Answer:
     await desk.asking.ask(WITHDRAW, JobNumber(id=number), visit.user)
     return Redirect(
         to=f"/jobs/{number}", notice=f"Job {number} was withdrawn; nothing was changed."
+    )
+
+
+@page(path="/jobs/<int:number>/stop", role=Role.OPERATOR, method="POST")
+async def stop(desk: Desk, visit: Visit) -> Answer:
+    """End a job in progress after the request in progress."""
+    number = int(visit.parts["number"])
+    await desk.asking.ask(STOP_JOB, JobNumber(id=number), visit.user)
+    return Redirect(
+        to=f"/jobs/{number}",
+        notice=f"Job {number} stops after the request in progress.  What was changed so far is safe.",
     )

@@ -132,6 +132,8 @@ class JobLine:
     done: int | None
     of: int | None
     queued: bool
+    stoppable: bool
+    stopped_by: str
     over: bool
 
 
@@ -153,7 +155,7 @@ class Job:
     TEMPLATE: ClassVar[str] = "job.html"
 
     job: JobLine
-    may_withdraw: bool
+    may_act: bool
     fault: str
     at: float
 
@@ -180,5 +182,7 @@ def job_line(job: JobFigures) -> JobLine:
         done=progress.done if counted and progress is not None else None,
         of=progress.total if counted and progress is not None else None,
         queued=job.state is JobState.QUEUED,
+        stoppable=job.stoppable and not job.stopped_by,
+        stopped_by=job.stopped_by if job.state is JobState.RUNNING else "",
         over=job.state in {JobState.DONE, JobState.FAILED, JobState.WITHDRAWN},
     )
