@@ -18,7 +18,9 @@ from tscm.events.answers import FoundLines, LineHit, LogLine
 from tscm.faces.backend import ManagerError
 from tscm.faces.web.assets import Assets
 from tscm.faces.web.roles import Role
+from tscm.faces.web.saved import SavedReport, save_report, saved_reports
 from tscm.faces.web.views.charts import chart
+from tscm.faces.web.views.filters import REPORT_FILTERS
 from tscm.intake.sender_figures import StrangerFigures
 from tscm.ledger.figures import Balance, DeviceBalance, ListenerBalance, ReaderBalance
 from tscm.model import Json, Progress
@@ -688,3 +690,50 @@ def test_an_operator_stops_a_job_in_progress_after_the_request_in_progress(full:
     text = full.ask("/jobs/7", key=key).text
     assert button not in text
     assert f"Stops after the request in progress, as {SHOWN}" in text
+
+
+def test_a_report_is_saved_for_its_user_with_its_times_as_they_were_typed(full: FakeSite) -> None:
+    anna, bert = (full.signed_in(Role.VIEWER, one) for one in ("anna", "bert"))
+    form = {
+        "name": "<b>week",
+        "device": "fw",
+        "since": "7d",
+        "by": "outside",
+        "port": "443",
+        "evil": "1",
+    }
+    saved = full.ask("/reports/save", form, key=anna)
+    assert saved.headers["location"] == ("/reports?device=fw&since=7d&by=outside&top=100&port=443")
+    shown = full.ask(saved.headers["location"], key=anna).text
+    assert ">&lt;b&gt;week</a>" in shown
+    assert 'action="/reports/delete"' in shown
+    assert 'action="/reports/save"' not in shown
+    assert 'action="/reports/save"' in full.ask("/reports?since=7d", key=anna).text
+    assert "week" not in full.ask(saved.headers["location"], key=bert).text
+    full.ask("/reports/delete", {"name": "<b>week"}, key=bert)
+    assert len(saved_reports(full.accounts.database, "anna")) == 1
+    full.ask("/reports/delete", {"name": "<b>week"}, key=anna)
+    assert saved_reports(full.accounts.database, "anna") == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"name": " "}, "1 to 60 printable characters"),
+        ({"name": "a\x1bb"}, "1 to 60 printable characters"),
+        ({"name": "x" * 61}, "1 to 60 printable characters"),
+        ({"name": "x", **dict.fromkeys(REPORT_FILTERS, "y" * 300)}, "more than 2,000 characters"),
+        ({"name": "one more"}, "50 saved reports already"),
+    ],
+)
+def test_what_is_no_report_to_save_is_told(
+    full: FakeSite, fields: dict[str, str], said: str
+) -> None:
+    key = full.signed_in(Role.VIEWER, "anna")
+    for number in range(50):
+        one = SavedReport(name=f"r{number}", query="since=1d")
+        save_report(full.accounts.database, "anna", one)
+    to = full.ask("/reports/save", fields, key=key).headers["location"]
+    assert said in full.ask(to, key=key).text
+    assert len(saved_reports(full.accounts.database, "anna")) == 50
+    assert saved_reports(full.accounts.database, "ANNA"), "however the name is written"

@@ -1,5 +1,5 @@
 """
-The SQLite file of the page's own: users, sessions, one-time codes, API keys.
+The SQLite file of the page's own: users, sessions, one-time codes, API keys, saved reports.
 
 For the reactor thread, in statements of some microseconds; `tsadmin web` opens the same file.
 """
@@ -46,6 +46,10 @@ CREATE TABLE IF NOT EXISTS key_calls (
     id INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, key TEXT NOT NULL,
     address TEXT NOT NULL, what TEXT NOT NULL, status INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS saved_reports (
+    user TEXT NOT NULL COLLATE NOCASE REFERENCES users (name) ON DELETE CASCADE,
+    name TEXT NOT NULL, query TEXT NOT NULL, PRIMARY KEY (user, name)
+) STRICT, WITHOUT ROWID;
 """
 
 

@@ -4,6 +4,8 @@ Reports: the question stands in the address.
 
 from datetime import UTC, datetime
 
+from attrs import evolve
+
 from tscm.base.time_words import read_time
 from tscm.errors import TscmError
 from tscm.events.answers import SeveralReport
@@ -13,6 +15,7 @@ from tscm.faces.web.fleet import device_names
 from tscm.faces.web.hits import FRESH_SECONDS, Hours, by_hour, reported
 from tscm.faces.web.roles import Role
 from tscm.faces.web.routes import page
+from tscm.faces.web.saved import NAME_MOST, delete_report, save_report, saved_reports
 from tscm.faces.web.views.filters import REPORT_FILTERS
 from tscm.faces.web.views.reports import (
     BY,
@@ -27,11 +30,12 @@ from tscm.faces.web.views.reports import (
     command_of,
     doubts,
     fields_of,
+    present_of,
     report_rows,
     total_words,
 )
 from tscm.faces.web.views.words import iso
-from tscm.faces.web.visit import Answer, Download, Faulty, Page, Visit
+from tscm.faces.web.visit import Answer, Download, Faulty, Page, Redirect, Visit
 from tscm.model import Json
 from tscm.operations.arguments import AskedOfSeveral
 from tscm.operations.table.events import REPORT_SEVERAL
@@ -57,6 +61,26 @@ async def reports(desk: Desk, visit: Visit) -> Answer:
         none: Latest[SeveralReport] = Latest(value=None)
         return await _page(desk, visit, devices, fields, latest=none, hours=None, fault=str(error))
     return await _page(desk, visit, devices, fields, latest=latest, hours=hours)
+
+
+@page(path="/reports/save", role=Role.VIEWER, method="POST")
+async def save(desk: Desk, visit: Visit) -> Answer:
+    """Keep the report that the form shows, for this user; only fields of reports are kept."""
+    devices = visit.some("device")[:MOST_DEVICES]
+    shown = evolve(present_of(devices, fields_of(visit), ()), name=visit.text("name").strip())
+    try:
+        save_report(desk.accounts.database, visit.user, shown)
+    except TscmError as error:
+        return Redirect(to=shown.href, notice=f"Not saved: {error}.")
+    return Redirect(to=shown.href, notice=f"The report is saved as {shown.name}.")
+
+
+@page(path="/reports/delete", role=Role.VIEWER, method="POST")
+async def delete(desk: Desk, visit: Visit) -> Answer:
+    """Keep a saved report no longer."""
+    name = visit.text("name")[:NAME_MOST]
+    delete_report(desk.accounts.database, visit.user, name)
+    return Redirect(to="/reports", notice=f"The saved report {name} is deleted.")
 
 
 def options_of(fields: Fields, now: float) -> Json:
@@ -101,6 +125,7 @@ async def _page(
     hours: Hours | None,
     fault: str = "",
 ) -> Page:
+    saved = saved_reports(desk.accounts.database, visit.user)
     found = latest.value
     known = found is not None
     view = Report(
@@ -111,6 +136,8 @@ async def _page(
         threats=THREATS,
         chips=chips(visit, fields),
         presets=PRESETS,
+        saved=saved,
+        present=present_of(devices, fields, saved),
         rows=report_rows(visit, found) if found is not None else (),
         by=" and ".join(columns_of(fields.by)),
         columns=columns_of(fields.by),

@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from attrs import frozen
+from attrs import evolve, fields_dict, frozen
 
 from tscm.events.answers import Sums
 from tscm.faces.web.hits import Hours
+from tscm.faces.web.saved import SavedReport
 from tscm.faces.web.views.filters import FILTERS, REPORT_FILTERS, shell_word
 from tscm.faces.web.visit import Visit
 from tscm.plural import many
@@ -91,6 +92,10 @@ class Report:
     threats: tuple[str, ...]
     chips: tuple[Chip, ...]
     presets: tuple[Preset, ...]
+    saved: tuple[SavedReport, ...]
+    """Those of the user."""
+    present: SavedReport
+    """What the page shows, and the name under which it is saved."""
     rows: tuple[ReportRow, ...]
     by: str
     columns: tuple[str, ...]
@@ -127,6 +132,9 @@ class Fields:
     threat_type: str
 
 
+_FIELDS = tuple(fields_dict(Fields))
+
+
 def fields_of(visit: Visit) -> Fields:
     """Out of the address."""
     return Fields(
@@ -136,6 +144,14 @@ def fields_of(visit: Visit) -> Fields:
         top=visit.text("top", "100")[:8],
         **{name: visit.text(name)[:200] for name in REPORT_FILTERS},
     )
+
+
+def present_of(devices: Sequence[str], fields: Fields, saved: Sequence[SavedReport]) -> SavedReport:
+    """The report that the page shows; its name is empty where the user has not saved it."""
+    asked = {name: getattr(fields, name) for name in _FIELDS if getattr(fields, name)}
+    found = SavedReport(name="", query=urlencode({"device": list(devices), **asked}, doseq=True))
+    name = next((one.name for one in saved if set(one.pairs) == set(found.pairs)), "")
+    return evolve(found, name=name)
 
 
 def chips(visit: Visit, fields: Fields) -> tuple[Chip, ...]:
