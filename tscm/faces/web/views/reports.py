@@ -195,17 +195,22 @@ def report_rows(visit: Visit, found: Sums) -> tuple[ReportRow, ...]:
     """The rows, each with the address of what is behind it."""
     columns = columns_of(found.by)
     most = max((int(row["hits"]) for row in found.rows), default=0)
-    return tuple(
-        ReportRow(
-            cells=tuple(value_word(by, row[by]) for by in columns),
-            hits=int(row["hits"]),
-            lines=int(row["lines"]),
-            href=_behind(visit, columns, row),
-            lines_href=_lines_of(visit, found, columns, row),
-            share=round(100 * int(row["hits"]) / most) if most else 0,
+    behind, lines = _Link.behind(visit, columns), _Link.lines(visit, found, columns)
+    rows = []
+    for row in found.rows:
+        narrowed = _narrowed(columns, row)
+        query = "" if narrowed is None else urlencode({n: v for n, v in narrowed.items() if v})
+        rows.append(
+            ReportRow(
+                cells=tuple(value_word(by, row[by]) for by in columns),
+                hits=int(row["hits"]),
+                lines=int(row["lines"]),
+                href=behind.to(query),
+                lines_href=lines.to(query),
+                share=round(100 * int(row["hits"]) / most) if most else 0,
+            )
         )
-        for row in found.rows
-    )
+    return tuple(rows)
 
 
 def columns_of(by: str) -> tuple[str, ...]:
@@ -227,30 +232,49 @@ def _narrowed(columns: Sequence[str], row: Mapping[str, Any]) -> dict[str, str] 
     return found
 
 
-def _behind(visit: Visit, columns: Sequence[str], row: Mapping[str, Any]) -> str:
-    narrowed = _narrowed(columns, row)
-    if narrowed is None:
-        return ""
-    taken = {one for one in BY if visit.text(one)} | set(columns)
-    wanted = NEXT.get(columns[-1], "outside")
-    following = next(
-        (one for one in (wanted, "entry", "inside", "port") if one not in taken), wanted
-    )
-    return visit.at(**narrowed, by=following, format=None)
+@frozen
+class _Link:
+    """An address without the filters of a row, which are put in its middle: made once for all rows."""
+
+    start: str
+    end: str
+
+    def to(self, query: str) -> str:
+        """The address with a row's filters; empty where there are none, or where nothing leads there."""
+        if not query or not self.start:
+            return ""
+        between = "" if self.start.endswith("?") else "&" if "?" in self.start else "?"
+        return f"{self.start}{between}{query}{self.end}"
+
+    @classmethod
+    def behind(cls, visit: Visit, columns: Sequence[str]) -> "_Link":
+        """To what a row is broken down by next."""
+        taken = {one for one in BY if visit.text(one)} | set(columns)
+        wanted = NEXT.get(columns[-1], "outside")
+        following = next(
+            (one for one in (wanted, "entry", "inside", "port") if one not in taken), wanted
+        )
+        without = dict.fromkeys((*_names(columns), "by", "format"))
+        return cls(visit.at(**without), f"&by={following}")
+
+    @classmethod
+    def lines(cls, visit: Visit, found: Sums, columns: Sequence[str]) -> "_Link":
+        """To the lines of a row: with the report's filters, in the whole hours of it."""
+        if any(visit.text(name) for name in REPORT_FILTERS if name not in FILTERS):
+            return cls("", "")  # lines know no targets
+        since, until = int(found.since) // 3600 * 3600, -(-int(found.until) // 3600) * 3600
+        fields: dict[str, Any] = {name: visit.text(name) for name in FILTERS}
+        fields |= {"since": _iso(since), "until": _iso(until)}
+        own = _names(columns)
+        query = {name: one for name, one in fields.items() if one and name not in own}
+        asked = urlencode({"device": list(visit.some("device")), **query}, doseq=True)
+        return cls(f"/lines?{asked}", "&hits=yes")
 
 
-def _lines_of(visit: Visit, found: Sums, columns: Sequence[str], row: Mapping[str, Any]) -> str:
-    """The lines of a row: with its filters, in the whole hours of the report."""
-    narrowed = _narrowed(columns, row)
-    if narrowed is None:
-        return ""
-    if any(visit.text(name) for name in REPORT_FILTERS if name not in FILTERS):
-        return ""  # lines know no targets
-    since, until = int(found.since) // 3600 * 3600, -(-int(found.until) // 3600) * 3600
-    fields: dict[str, Any] = {name: visit.text(name) for name in FILTERS}
-    fields |= {"since": _iso(since), "until": _iso(until), **narrowed, "hits": "yes"}
-    query = {name: one for name, one in fields.items() if one}
-    return "/lines?" + urlencode({"device": list(visit.some("device")), **query}, doseq=True)
+def _names(columns: Sequence[str]) -> frozenset[str]:
+    """The filters that lead to a row of these columns."""
+    hours = {"since", "until"} if "hour" in columns else set()
+    return frozenset(hours | set(columns) - {"hour"})
 
 
 def _iso(at: int) -> str:
