@@ -92,7 +92,7 @@ def _doing(job: JobFigures) -> str:
     if job.waits_for:
         return f"waiting: {job.waits_for}"
     if job.state is JobState.RUNNING and job.stopped_by:
-        return f"stops after the request in progress, as {job.stopped_by} wants"
+        return f"stops after the request in progress, requested by {job.stopped_by}"
     if job.state is JobState.RUNNING and job.progress:
         return told(job.progress)
     return str(job.sentence or "")

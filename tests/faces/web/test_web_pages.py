@@ -689,7 +689,7 @@ def test_an_operator_stops_a_job_in_progress_after_the_request_in_progress(full:
     full.clock.advance(5)
     text = full.ask("/jobs/7", key=key).text
     assert button not in text
-    assert f"Stops after the request in progress, as {SHOWN}" in text
+    assert f"Stops after the request in progress, requested by {SHOWN}" in text
 
 
 def test_a_report_is_saved_for_its_user_with_its_times_as_they_were_typed(full: FakeSite) -> None:

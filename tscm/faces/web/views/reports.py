@@ -291,7 +291,7 @@ def doubts(found: Sums) -> Iterator[str]:
         )
     if found.unread_lines:
         lines = many(found.unread_lines, "line", "lines")
-        yield f"{lines} of access-lists could not be read, over all times, and are in no report."
+        yield f"{lines} of access-lists could not be read since the device was added; no report counts them."
 
 
 def total_words(found: Sums) -> str:
