@@ -236,6 +236,23 @@ def check_upgrade(bench: Bench, machine: Machine, newer: Path) -> None:
     require(after == before, "settings, key and folders are as before", (before, after))
 
 
+def check_hooks(machine: Machine) -> None:
+    """A security update of Python or OpenSSL: the manager restarts, its socket does not."""
+    python = machine.run("readlink", "/usr/lib/tscm/bin/python3")
+    for file in (python, "/usr/lib/x86_64-linux-gnu/libssl.so.3"):
+        check_hook(machine, file)
+
+
+def check_hook(machine: Machine, file: str) -> None:
+    """What an update of one *file* triggers."""
+    before, since = manager_pid(machine), socket_since(machine)
+    with loaded(machine, f"an update of {file}", f"hook-{Path(file).name}"):
+        machine.run("dpkg-trigger", "--by-package=base-files", file)
+        machine.run("dpkg", "--triggers-only", "--pending")
+        wait_for("a new manager", lambda: manager_pid(machine) not in ("", before))
+    require(socket_since(machine) == since, f"tscm.socket stays open over an update of {file}")
+
+
 def install_older(bench: Bench, machine: Machine) -> str:
     """Go back to the packages that the repository replaced; what apt says."""
     folder = bench.repo / "older" / bench.suite
@@ -409,6 +426,7 @@ def check_life(bench: Bench, packages: Path, newer: Path, only: tuple[str, ...])
     with Machine(root) as machine:
         check_install(machine)
         wait_for("the device", lambda: "office" in machine.ask("tsadmin", "list"))
+        check_hooks(machine)
         check_upgrade(bench, machine, newer)
         for step in (check_downgrade, check_full_disk, check_interrupted, check_signature):
             if not only or step.__name__.removeprefix("check_") in only:
