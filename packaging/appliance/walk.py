@@ -111,7 +111,7 @@ def walk(console: Console, udp: int, tcp: int, began: float) -> None:
         'block_list = "a.example"\\nallow_list = "b.example"\\nsend_logs = false\\npolicy_updates = false\\n'
     )
     console.run(
-        f"printf '{device}' | sudo -u tscm sh -c 'umask 077; mkdir -p /etc/tscm/devices; cat >/etc/tscm/devices/office.toml'"
+        f"printf '{device}' | sudo -u tscm sh -c 'umask 027; mkdir -p /etc/tscm/devices; umask 077; cat >/etc/tscm/devices/office.toml'"
     )
     end = time.monotonic() + PATIENCE
     while "office" not in console.run("tsadmin list --json").partition("[")[2]:
