@@ -19,7 +19,7 @@ ROOMS = (
     ("appliance", "settings"),
     ("channels", "consumers", "intake", "kinds", "retrieve", "spool", "store"),
     ("events", "forward", "portal", "services", "simulator", "update", "upload"),
-    ("ledger", "pairing", "sinks"),
+    ("cluster", "ledger", "pairing", "sinks"),
     ("state",),
     ("standing",),
     ("alarms", "devices", "metrics", "reports"),

@@ -20,8 +20,8 @@ from tscm.manager.preparation import prepare
 prepare()
 json.dump(sorted(sys.modules), sys.stdout)
 """
-NOT_OF_THIS_PACKAGE = {"cffi", "confluent_kafka"}
-"""Imported where the compiled helper is absent, to say so; with a sink of type kafka, when it is made."""
+NOT_OF_THIS_PACKAGE = {"cffi", "confluent_kafka", "nats.aio.client", "nats.errors"}
+"""Imported where the compiled helper is absent, to say so; with a sink of type kafka or a cluster, when it is made."""
 
 NOT_OF_A_MANAGER = {
     *("tscm.cli.main", "tscm.demo.run", "tscm.faces.web.app", "tscm.simulator.service"),

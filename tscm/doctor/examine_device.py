@@ -22,6 +22,7 @@ from tscm.errors import SecretUnavailable, TscmError
 from tscm.events.figures import EventFigures
 from tscm.kinds.kind import kind_of
 from tscm.model import Report
+from tscm.settings.cluster import READER as CLUSTER
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import open_device, read_device, read_node
 from tscm.settings.layout import Layout
@@ -260,6 +261,8 @@ def _judge_onward(snapshot: DeviceSnapshot, look: DeviceLook) -> list[Finding]:
         for one in snapshot.node.sink
         if one.takes(settings.name)
     ]
+    if snapshot.node.cluster.servers:
+        found.append(judge_onward.judge_cluster(snapshot.node.cluster, by_reader.get(CLUSTER)))
     return found
 
 

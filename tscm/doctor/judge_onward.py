@@ -12,6 +12,7 @@ from tscm.intake.figures import DeviceIntake
 from tscm.intake.turned_away import is_recent, remedy, sentence, turned_away
 from tscm.model import Expired
 from tscm.plural import many
+from tscm.settings.cluster import ClusterSettings
 from tscm.settings.device import DeviceSettings
 from tscm.settings.sinks import SinkSettings
 from tscm.spool.figures import LogFigures
@@ -293,6 +294,28 @@ def judge_sink(sink: SinkSettings, figures: ForwardFigures | None) -> Finding:
     if figures.connected_at is None:
         return not_checked(link, f"{sink}: nothing was sent since the manager started")
     return ok(link, f"{sink} acknowledges batches")
+
+
+def judge_cluster(cluster: ClusterSettings, figures: ForwardFigures | None) -> Finding:
+    """The stream of the site: what the servers answered to the last block of the device."""
+    link = "cluster"
+    if figures is None:
+        return not_checked(link, f"{cluster}: no manager is running")
+    if figures.failures and figures.last_error:
+        return failed(
+            link,
+            figures.sentence,
+            "check the servers and [cluster] in tscm.toml: `tsadmin cluster show`",
+        )
+    if figures.expired:
+        return warning(
+            link,
+            f"{cluster}: {many(figures.expired, 'line', 'lines')} expired before they could be published",
+            "the cluster was down, slow or full for longer than lines are retained",
+        )
+    if figures.connected_at is None:
+        return not_checked(link, f"{cluster}: nothing was published since the manager started")
+    return ok(link, f"{cluster} acknowledges blocks")
 
 
 def judge_twin(settings: DeviceSettings, other: str, known_by: str) -> Finding:

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from tscm.cluster.service import ClusterService
 from tscm.consumers.consumer import Consumer, ReaderService, Wanted
 from tscm.forward.figures import ForwardFigures
 from tscm.forward.service import ForwardService
@@ -17,6 +18,7 @@ from tscm.manager.log_consumers import (
     CONSUMERS,
     DROP,
     FORWARD,
+    PUBLISHERS,
     SINKS,
     UPLOAD,
     Means,
@@ -66,10 +68,12 @@ class DeviceConsumers:
         }
 
     @property
-    def sinks(self) -> dict[str, SinkService]:
-        """What sends to sinks, by the name of the reader that each has."""
+    def onward(self) -> dict[str, SinkService | ClusterService]:
+        """What sends to sinks and to the cluster, by the name of the reader that each has."""
         return {
-            name: cast(SinkService, one) for name, one in self._running.items() if SINKS.owns(name)
+            name: cast(SinkService | ClusterService, one)
+            for name, one in self._running.items()
+            if SINKS.owns(name) or PUBLISHERS.owns(name)
         }
 
     @property
@@ -127,11 +131,11 @@ class DeviceConsumers:
         return None if first is None else self._dressed(first)
 
     def forward_also_figures(self) -> tuple[ForwardFigures, ...]:
-        """How the forwarding to each further target stands, and to each sink."""
+        """How the forwarding to each further target stands, and to each sink and the cluster."""
         further = tuple(self._dressed(one) for name, one in self.forward.items() if name != READER)
-        return further + tuple(self._dressed(one) for one in self.sinks.values())
+        return further + tuple(self._dressed(one) for one in self.onward.values())
 
-    def _dressed(self, forward: ForwardService | SinkService) -> ForwardFigures:
+    def _dressed(self, forward: ForwardService | SinkService | ClusterService) -> ForwardFigures:
         """With its lag, which is measured for all readers in one place."""
         figures, lags = forward.figures(), self._means.lags.of(self.settings.name)
         return evolve(figures, lag_seconds=lags.get(figures.reader, 0.0))

@@ -1,5 +1,5 @@
 """
-The consumers of the logs: forward, upload, sinks and events.  A further one is a folder, and a row here.
+The consumers of the logs: forward, upload, sinks, cluster and events.  A further one is a folder, and a row here.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import DeferredSemaphore
 
 from tscm.base.threads import Threads
+from tscm.cluster.service import ClusterService, Site
 from tscm.consumers.consumer import Consumer, Wanted
 from tscm.events.selection import ListedLines
 from tscm.forward.own import own_listener
@@ -18,6 +19,7 @@ from tscm.forward.target import targets_of
 from tscm.intake.service import IntakeService
 from tscm.manager.lag import ReaderLags
 from tscm.model import OwnReader
+from tscm.settings.cluster import READER as CLUSTER
 from tscm.settings.device import DeviceSettings
 from tscm.settings.forward_target import READER
 from tscm.settings.layout import Layout
@@ -51,6 +53,8 @@ class Means(Protocol):
     upload_slots: DeferredSemaphore
     outlets: Mapping[str, Outlet]
     """The sinks, by the name of the reader that each has of every log."""
+    site: Site | None
+    """The cluster; None where the manager is by itself."""
 
 
 def _forwarders(settings: DeviceSettings, _: NodeSettings) -> Mapping[str, Wanted]:
@@ -122,6 +126,24 @@ def _make_sink(means: Means, settings: DeviceSettings, name: str) -> SinkService
     )
 
 
+def _publishers(_: DeviceSettings, node: NodeSettings) -> Mapping[str, Wanted]:
+    cluster = node.cluster
+    if not cluster.servers:
+        return {}
+    return {CLUSTER: Wanted(user=str(cluster), setup=cluster, place=cluster.place)}
+
+
+def _make_publisher(means: Means, settings: DeviceSettings, name: str) -> ClusterService:
+    assert means.site is not None
+    return ClusterService(
+        means.reactor,
+        means.quick,
+        means.spool.reader(settings.name, name, at_end=False),
+        means.site,
+        means.layout.device_log(settings.name),
+    )
+
+
 FORWARD: Consumer[Means] = Consumer(
     name="forward",
     owns=lambda reader: reader == READER or reader.startswith(f"{READER}-"),
@@ -140,7 +162,13 @@ SINKS: Consumer[Means] = Consumer(
     wants=_sinks,
     make=_make_sink,
 )
-CONSUMERS: tuple[Consumer[Means], ...] = (FORWARD, UPLOADS, SINKS, ROLL_UPS)
+PUBLISHERS: Consumer[Means] = Consumer(
+    name="cluster",
+    owns=lambda reader: reader == CLUSTER,
+    wants=_publishers,
+    make=_make_publisher,
+)
+CONSUMERS: tuple[Consumer[Means], ...] = (FORWARD, UPLOADS, SINKS, PUBLISHERS, ROLL_UPS)
 
 
 def users_of(settings: DeviceSettings, node: NodeSettings) -> dict[str, str]:

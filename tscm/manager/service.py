@@ -25,6 +25,8 @@ from tscm.alarms.service import AlarmService
 from tscm.base.clock import wall_seconds
 from tscm.base.schedule import PeriodicService
 from tscm.base.threads import Threads
+from tscm.cluster.service import Site
+from tscm.cluster.site import site_of
 from tscm.devices.claims import claimed_by_another
 from tscm.errors import PoliciesHeld
 from tscm.events.process import WorkerProcess
@@ -112,6 +114,8 @@ class NodeService(Service):
     events: EventService = field(init=False)
     upload_slots: DeferredSemaphore = field(init=False)
     outlets: Mapping[str, Outlet] = field(init=False)
+    site: Site | None = field(init=False)
+    """The cluster; None where the manager is by itself."""
     resolver: Resolver = field(init=False)
     """Looks up the names of forwarding targets: shared, so that no dead one holds all threads."""
     parts: Node = field(init=False)
@@ -198,6 +202,7 @@ class NodeService(Service):
         )
         self.upload_slots = DeferredSemaphore(node.upload.parallel)
         self.outlets = outlets_of(self.layout, node)
+        self.site = site_of(reactor, self.layout, node)
         self.bookkeeper = LedgerKeeper(
             reactor,
             self.quick,
@@ -476,6 +481,8 @@ class NodeService(Service):
         await DeferredList(
             [Deferred.fromCoroutine(self._endings.end(what, stop)) for what, stop in steps]
         )
+        if self.site is not None:
+            await self._endings.end("cluster", self.site.broker.stopService)
         await self._endings.end("slow threads", self.slow.stopService)
         await self._endings.end("intake", self.intake.stopService)
         # What other processes did to the files belongs into the last note, not to the next start.

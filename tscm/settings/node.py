@@ -11,6 +11,7 @@ from tscm.base.host_port import HostPort
 from tscm.settings import values
 from tscm.settings.alarms import AlarmSettings, HeartbeatSettings, MailSettings, WebhookSettings
 from tscm.settings.backup import BackupSettings
+from tscm.settings.cluster import ClusterSettings
 from tscm.settings.forward_target import target_url
 from tscm.settings.policy import PolicySettings
 from tscm.settings.portal import PortalSettings
@@ -331,6 +332,9 @@ class NodeSettings:
     )
     heartbeat: HeartbeatSettings = section(HeartbeatSettings, doc="A sign of life at an interval.")
     reports: ReportSettings = section(ReportSettings, doc="Scheduled reports.")
+    cluster: ClusterSettings = section(
+        ClusterSettings, doc="The site's stream of lines, on NATS JetStream."
+    )
     sink: tuple[SinkSettings, ...] = setting(
         sinks, (), doc="Systems that are sent the lines over HTTP or Kafka, [[sink]]."
     )

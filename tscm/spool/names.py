@@ -33,6 +33,9 @@ def backup_rules(logs: str) -> tuple[BackupRule, ...]:
         BackupRule(f"{spool}/*.new", Treatment.LEFT_OUT, "being written"),
         BackupRule(f"{spool}/cursor.*", Treatment.COPY),
         BackupRule(f"{spool}/packing.*", Treatment.LEFT_OUT, "being compressed"),
+        BackupRule(
+            f"{spool}/id", Treatment.LEFT_OUT, "a restored log is another one in the cluster"
+        ),
         BackupRule(f"{spool}/state.before", Treatment.LEFT_OUT, "older than the state"),
         BackupRule(f"{spool}/mended", Treatment.LEFT_OUT, "being written"),
         BackupRule(f"{spool}/state", Treatment.LOG),

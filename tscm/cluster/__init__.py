@@ -1,0 +1,3 @@
+"""
+A site of several machines: the lines of every log in a stream of NATS JetStream.
+"""
