@@ -24,7 +24,8 @@ from tscm.base.http_site import BoundedSite, HttpBounds
 from tscm.base.listening import bind_all, places_of, tls_factory
 from tscm.base.schedule import PeriodicService, in_slices
 from tscm.metrics.access import FOLLOW_SECONDS, WatchAccess
-from tscm.metrics.families import of_devices, of_node
+from tscm.metrics.device_families import of_devices
+from tscm.metrics.families import of_node
 from tscm.metrics.family import Family
 from tscm.printable import visible
 from tscm.settings.node import Listen
