@@ -19,6 +19,7 @@ from attrs import define, field, frozen
 from tscm.base.clock import Clock
 from tscm.base.schedule import SLICE_SECONDS
 from tscm.base.threads import Threads
+from tscm.settings.node import SpoolBounds
 from tscm.spool.catalogue import Segment
 from tscm.spool.cursor import AGE, SIZE, SPACE
 from tscm.spool.disk import Disk
@@ -45,6 +46,15 @@ class RetentionRules:
     max_age_days: float
     max_mb: float
     min_free_mb: int = 0
+
+    @classmethod
+    def of(cls, bounds: SpoolBounds) -> "RetentionRules":
+        """What the settings say."""
+        return cls(
+            max_age_days=bounds.max_age_days,
+            max_mb=bounds.max_mb_per_device,
+            min_free_mb=bounds.min_free_mb,
+        )
 
     def cause(self, oldest: Segment, kept_bytes: int, now: float) -> int | None:
         """

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from attrs import define, evolve, field
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredLock, gatherResults, maybeDeferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from tscm.base.clock import wall_seconds
@@ -32,6 +32,7 @@ from tscm.spool.live import LiveLog
 from tscm.spool.log import DeviceLog
 from tscm.spool.names import LogFolder
 from tscm.spool.names import reader_name as checked_name
+from tscm.spool.notices import Notices
 from tscm.spool.open_files import OpenFiles, allowed_files, shares
 from tscm.spool.opening import Openings
 from tscm.spool.orphans import Orphans
@@ -84,8 +85,7 @@ class SpoolService(MultiService):
     _counts: LineCounts = field(factory=LineCounts, init=False)
     _rotation: Rotation = field(init=False)
     _dirty: list[DeviceLog] = field(factory=list, init=False)
-    _ready: list[DeviceLog] = field(factory=list, init=False)
-    _telling: IDelayedCall | None = field(default=None, init=False)
+    _notices: Notices = field(init=False)
     on_opened: Callable[[str, int], None] = field(default=_nobody, init=False)
     """Called with the name of a log that was opened in a thread, and the lines that this process found in it."""
     _openings: Openings = field(init=False)
@@ -103,6 +103,7 @@ class SpoolService(MultiService):
         MultiService.__init__(self)
 
     def __attrs_post_init__(self) -> None:
+        self._notices = Notices(self.clock)
         self._syncer = Syncer(self.disk, self.threads, self.bounds.fsync)
         self.share_files(allowed_files(), 0)
         upkeep = PeriodicService(self.clock, _UPKEEP_SECONDS, self._upkeep, "log maintenance")
@@ -113,7 +114,7 @@ class SpoolService(MultiService):
             self.clock,
             self.threads,
             self.logs,
-            Retention(self.disk, self.threads, self.clock, _rules(self.bounds)),
+            Retention(self.disk, self.threads, self.clock, RetentionRules.of(self.bounds)),
             self._orphans,
             self._devices,
             lambda: {*self._devices, *self._openings.lines()},
@@ -125,7 +126,7 @@ class SpoolService(MultiService):
             SealQueue(self.seal_seconds),
             self._syncer,
             self._room,
-            self._note_more,
+            self._notices.add,
         )
         self._compactor = Compactor(self.disk, self.threads, self.bounds.compress, self.clock)
         looking = PeriodicService(
@@ -147,9 +148,7 @@ class SpoolService(MultiService):
     def stopService(self) -> Deferred[None]:
         """Fires when all logs are closed, and on the disk where that was asked for."""
         ended: list[Deferred[Any]] = [maybeDeferred(super().stopService)]
-        if self._telling is not None:
-            self._telling.cancel()
-            self._telling = None
+        self._notices.stop()
         for name in (*self._devices, *self._openings.lines()):
             self.close_device(name)
         self._orphans.close()
@@ -165,7 +164,7 @@ class SpoolService(MultiService):
             return False
         if bounds != self.bounds:
             self.bounds = bounds
-            self._room.take_rules(_rules(bounds))
+            self._room.take_rules(RetentionRules.of(bounds))
         return True
 
     # -- devices --------------------------------------------------------------
@@ -230,7 +229,7 @@ class SpoolService(MultiService):
         log = DeviceLog(name, live)
         self._share(live)
         live.on_dirty = partial(self._note_dirty, log)
-        live.on_more = partial(self._note_more, log)
+        live.on_more = partial(self._notices.add, log)
         live.on_full = partial(self._rotation.full, log)
         live.now = partial(wall_seconds, self.clock)
         log.on_mended = partial(self._note_mended, log)
@@ -454,19 +453,7 @@ class SpoolService(MultiService):
     def _note_mended(self, log: DeviceLog) -> None:
         self._rotation.note_age(log)
         if log.live.waiting:
-            self._note_more(log)
-
-    def _note_more(self, log: DeviceLog) -> None:
-        log.live.waiting = False
-        self._ready.append(log)
-        if self._telling is None:
-            self._telling = self.clock.callLater(0, self._notify)
-
-    def _notify(self) -> None:
-        self._telling = None
-        ready, self._ready = self._ready, []
-        for log in ready:
-            log.notify()
+            self._notices.add(log)
 
     async def _upkeep(self) -> None:
         dirty, self._dirty = self._dirty, []
@@ -492,7 +479,7 @@ class SpoolService(MultiService):
                 troubled = True
                 log.retry_failed(now)
                 if log.retry_notices:
-                    self._note_more(log)
+                    self._notices.add(log)
         if troubled:
             self._room.now()
 
@@ -511,11 +498,3 @@ class SpoolService(MultiService):
 
     async def _sync(self) -> None:
         await self._syncer.run()
-
-
-def _rules(bounds: SpoolBounds) -> RetentionRules:
-    return RetentionRules(
-        max_age_days=bounds.max_age_days,
-        max_mb=bounds.max_mb_per_device,
-        min_free_mb=bounds.min_free_mb,
-    )
