@@ -53,7 +53,7 @@ def test_a_document_that_its_pairing_does_not_name_yet_is_not_told() -> None:
         (evolve(PAIRING, revoked=True), "token", State.UNPAIRED),
     ],
 )
-def test_who_follows_no_more_is_told_so(pairing: Pairing, token: str, state: State) -> None:
+def test_who_follows_no_more_is_told_so(pairing: Pairing, token: str, state: str) -> None:
     known = evolve(KNOWN, pairings={ENTRY.device_id: pairing})
     (told,) = known.news((evolve(CURRENT, token=token),), MARKS.get)
     assert told.state == state
