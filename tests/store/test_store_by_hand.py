@@ -131,5 +131,9 @@ def test_a_good_update_that_fetched_is_found_behind_many_that_did_not(store: Sto
     for at in range(30):
         policies.save_update("one", at, at, "changed", {"good": True, "only_entries": True})
         policies.save_update("one", at, at, "unchanged", {"good": True, "cause": "a reload"})
+        policies.save_update("one", at, at, "changed", {"good": True, "kept": True})
     policies.save_update("one", 50.0, 50.0, "failed", {"good": False})
-    assert policies.last_fetched("one") == {"finished_at": 2.0, "good": True}
+    good = {"finished_at": 2.0, "good": True}
+    assert policies.last_fetched("one", results=["changed", "unchanged"]) == good
+    assert policies.last_fetched("one") == {"good": False}
+    assert policies.last_fetched("one", without=["failed"]) == good

@@ -213,6 +213,7 @@ def _outcome(update: UpdateRecord) -> str:
     if update.error:
         return f"{update.result}{act}{cause}: {update.error}"
     alone = " (entries by hand only)" if update.only_entries else ""
+    alone += " (its lists could not be used)" if update.kept else ""
     words, plan = f"{update.result}{cause}{alone}{act}", update.plan
     if plan is not None and (plan.added or plan.removed):
         words += f", {many(plan.added, 'entry', 'entries')} added, {plan.removed:,} removed"

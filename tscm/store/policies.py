@@ -6,7 +6,7 @@ Content comes and goes packed (`tscm.store.generations`).
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import attrs
 from attrs import define
@@ -307,14 +307,27 @@ class Policies:
             ).fetchone()
         return None if row is None else json.loads(row[0])
 
-    def last_fetched(self, device: str) -> Json | None:
-        """The latest good update for which lists were fetched."""
+    def last_fetched(
+        self,
+        device: str,
+        *,
+        results: Collection[str] | None = None,
+        without: Collection[str] = (),
+    ) -> Json | None:
+        """The latest update that asked for lists and ended with one of *results*, or with any but *without*."""
         with self._store.transaction() as cursor:
             row = cursor.execute(
-                "SELECT outcome FROM updates WHERE device = ? AND result IN ('changed', 'unchanged') "
+                "SELECT outcome FROM updates WHERE device = ? "
+                "AND (? IS NULL OR result IN (SELECT value FROM json_each(?))) "
+                "AND result NOT IN (SELECT value FROM json_each(?)) "
                 "AND COALESCE(json_extract(outcome, '$.only_entries'), 0) = 0 "
+                "AND COALESCE(json_extract(outcome, '$.kept'), 0) = 0 "
                 "AND COALESCE(json_extract(outcome, '$.cause'), '') = '' ORDER BY id DESC LIMIT 1",
-                (device,),
+                (
+                    device,
+                    *2 * [None if results is None else json.dumps(list(results))],
+                    json.dumps(list(without)),
+                ),
             ).fetchone()
         return None if row is None else json.loads(row[0])
 

@@ -136,6 +136,8 @@ class UpdateRecord:
     """What it was, where it was no ordinary update: `rollback to generation 3`."""
     only_entries: bool = False
     """Entries by hand came or went, and no list was fetched."""
+    kept: bool = False
+    """The lists could not be used, so what was in force was checked on the device and put back."""
     by_hand: tuple[int, ...] = ()
     """Numbers of the entries by hand that the device holds, where the run was good."""
     paused: bool = False
@@ -163,6 +165,11 @@ class UpdateRecord:
     """What `tsadmin update --plan` takes to push just this plan."""
     good: bool = field(init=False)
     """Does the device hold what policy asks, as far as the run was meant to go?"""
+
+    @property
+    def keeps_lists(self) -> bool:
+        """Was no list fetched, so that it says nothing of lists?"""
+        return bool(self.cause) or self.only_entries or self.kept
 
     @good.default
     def _is_good(self) -> bool:

@@ -123,6 +123,8 @@ class UpdateJob:
 
     A device that does not answer yet ends the run at once: it is looked at again, out of turn.
     """
+    kept: bool = False
+    """The lists cannot be used: *applied* is put back as it was, for groups may have been changed by hand."""
     by_hand: tuple[HandEntry, ...] = ()
     """The entries by hand that the device is to hold, beside what comes from the lists."""
     only_entries: bool = False
@@ -146,7 +148,7 @@ class UpdateJob:
     @property
     def keeps_lists(self) -> bool:
         """Does what comes from the lists stay as it is in force, so that no other choice counts?"""
-        asked = bool(self.repair) or self.only_entries
+        asked = bool(self.repair) or self.only_entries or self.kept
         return asked and self.applied is not None and not self.applied.purged
 
     @property

@@ -59,6 +59,11 @@ class UpdateOutcome(UpdateRecord):
         if not self.good:
             raise UpdateFailed(self)
 
+    @property
+    def lists_failed(self) -> bool:
+        """Did it end at the lists, before the device was asked?"""
+        return self.result in {Result.FAILED, Result.REFUSED} and self.block is None
+
     def sentence(self) -> str:
         """One line for the end of `tsadmin update`."""
         if not self.good:

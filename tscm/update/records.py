@@ -386,13 +386,27 @@ class UpdateRecords:
             updates=tuple(self._policies.updates(name, limit=100)),
         )
 
+    def _last_update(self, name: str, latest: Sequence[UpdateRecord]) -> UpdateRecord | None:
+        """
+        The latest update; behind good ones without lists, the one whose lists could not be used.
+
+        A repair, or an entry by hand, says nothing of lists: it must not hide that they were refused.
+        """
+        if not latest or not (latest[0].good and latest[0].keeps_lists):
+            return latest[0] if latest else None
+        judged = next((one for one in latest if not one.keeps_lists), None)
+        if judged is None:
+            found = self._policies.last_fetched(name, without=ACTS)
+            judged = None if found is None else _record(found)
+        return latest[0] if judged is None or judged.good else judged
+
     def _last_good(self, name: str, latest: Sequence[UpdateRecord]) -> UpdateRecord | None:
         """The last good update that fetched its lists, also behind many that did not."""
         good = [one for one in latest if one.good]
         for one in good:
-            if not (one.cause or one.only_entries):
+            if not one.keeps_lists:
                 return one
-        fetched = self._policies.last_fetched(name)
+        fetched = self._policies.last_fetched(name, results=(Result.CHANGED, Result.UNCHANGED))
         return (None if fetched is None else _record(fetched)) or next(iter(good), None)
 
     def figures(self, name: str, now: float, *, anew: bool = False) -> UpdateFigures:
@@ -427,11 +441,13 @@ class UpdateRecords:
         generations: list[GenerationRow] = []
         names: list[KnownName] = []
         latest: list[UpdateRecord] = []
+        last_update: UpdateRecord | None = None
         last_good: UpdateRecord | None = None
         try:
             memory = self.memory(name)
             updates = self._policies.updates(name, limit=LATEST_SHOWN, without=ACTS)
             latest = [one for one in map(_record, updates) if one is not None]
+            last_update = self._last_update(name, latest)
             last_good = self._last_good(name, latest)
             generations = self._policies.generations(name)
             kept = [read(KnownName, one) for one in self._policies.names(name)]
@@ -440,7 +456,7 @@ class UpdateRecords:
             fault = str(error)
         return memory.operators_hold, UpdateFigures(
             fault=fault,
-            last_update=latest[0] if latest else None,
+            last_update=last_update,
             last_good=last_good,
             held=memory.held,
             locked_out=memory.locked_out,

@@ -86,6 +86,7 @@ class UpdateRun:
             cause=self.job.repair,
             act=f"rollback to generation {self.job.rollback.number}" if self.job.rollback else "",
             only_entries=self.job.only_entries and self.job.keeps_lists,
+            kept=self.job.kept and self.job.keeps_lists,
             paused=not self.job.settings.policy_updates,
         )
 

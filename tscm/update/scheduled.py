@@ -18,6 +18,7 @@ from tscm.settings.sealed import is_sealed
 from tscm.update.figures import Result
 from tscm.update.holds import Holds
 from tscm.update.job import UpdateJob
+from tscm.update.memory import DeviceMemory
 from tscm.update.outcome import UpdateOutcome
 from tscm.update.records import UpdateRecords
 from tscm.update.turns import Turns, Updated, witness
@@ -28,7 +29,7 @@ class ScheduledUpdates:
     """
     Runs each device's update at its time of the interval.
 
-    *job* makes the job of a device, *run* carries it out in its turn, *told* takes each outcome that changed
+    *job* makes the job of a device, *run* carries it out in its turn, *keep* puts back what was in force, *told* takes each outcome that changed
     something or failed.
     """
 
@@ -41,6 +42,7 @@ class ScheduledUpdates:
     _holds: Holds
     _job: Callable[[Updated], UpdateJob]
     _run: Callable[[Updated, UpdateJob, Report], Coroutine[Any, Any, UpdateOutcome]]
+    _keep: Callable[[Updated, DeviceMemory], Coroutine[Any, Any, UpdateOutcome | None]]
     _told: Callable[[UpdateOutcome], None]
 
     def start(self, one: Updated) -> None:
@@ -116,4 +118,19 @@ class ScheduledUpdates:
             )
             return None
         job = evolve(self._job(one), patient=not memory.broken)
-        return await self._run(one, job, lambda _: None)
+        outcome = await self._run(one, job, lambda _: None)
+        if outcome.lists_failed and not self._turns.over(one):
+            await self._keep_in_force(one, memory)
+        return outcome
+
+    async def _keep_in_force(self, one: Updated, memory: DeviceMemory) -> None:
+        """The update ended before the device was asked: what was taken off it by hand is put back all the same."""
+        kept = await self._keep(one, memory)
+        if kept is None or kept.result is Result.UNCHANGED:
+            return
+        self._told(kept)
+        self._log.warn(
+            "{device}: its lists could not be used, so what was in force was checked on the device: {sentence}",
+            device=one.settings.name,
+            sentence=kept.sentence(),
+        )

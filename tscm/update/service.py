@@ -92,6 +92,7 @@ class UpdateService(Service):
             self.holds,
             self._job,
             self._run,
+            self._keep,
             self._scheduled_told,
         )
         self.proofs = Proofs(self._clock, self._turns, self._records, self._devices, self._job)
@@ -224,6 +225,11 @@ class UpdateService(Service):
         """What was in force put back, without the lists: *cause* is what the firewall said."""
         job = evolve(self._job(one), repair=cause, patient=not memory.broken)
         return await self._run(one, job, lambda _: None)
+
+    async def _keep(self, one: Updated, memory: DeviceMemory) -> UpdateOutcome | None:
+        """What was in force put back, for the lists cannot be used; None where nothing was in force."""
+        job = evolve(self._job(one), kept=True, patient=not memory.broken)
+        return await self._run(one, job, lambda _: None) if job.keeps_lists else None
 
     def uses(self, list_name: str) -> bool:
         """Does any device use this list?"""
