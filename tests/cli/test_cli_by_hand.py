@@ -146,7 +146,7 @@ async def test_the_life_of_an_entry_with_a_manager(site: Site, tmp_path: Path) -
     assert "entry 1, block 30.0.0.1/32 by root" in why
     told = [line for line in why.splitlines() if "block.example" in line]
     assert [line.strip() for line in told] == [
-        "block list block.example: 30.0.0.1/32 is not in force; it is not in the list"
+        "block list block.example: 30.0.0.1/32 is not in the list"
     ]
     (noted,) = [one for one in await site.asked("audit") if one["operation"] == "enter"]
     assert noted["arguments"]["reason"].endswith("in ticket 7")

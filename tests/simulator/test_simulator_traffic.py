@@ -146,7 +146,7 @@ def test_allow_above_block_decides_and_is_counted_by_group_and_address(traffic: 
     ids = Counter(message.id for message in outcome.messages)
     assert ids == {"106100": 2, "302013": 2, "302014": 2}
     shown = Console.of(traffic.device).run("show access-list acl", 0.0)
-    assert "line 3 extended deny ip object-group Block any log (hitcnt=2)" in shown
+    assert "object-group Block any log informational interval 300 (hitcnt=2)" in shown
 
 
 def test_a_change_of_a_group_works_at_once(traffic: Traffic) -> None:
