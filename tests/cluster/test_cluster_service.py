@@ -13,10 +13,10 @@ from twisted.internet.task import Clock
 
 from tests.memory_log import MemoryLog
 from tscm.cluster.answers import Found, Held, OutOfStep, Stored
-from tscm.cluster.log_number import log_number
 from tscm.cluster.message import EXPECTED, MESSAGE_ID, Last, read_stretch, unpack
 from tscm.cluster.service import ClusterService, Site
 from tscm.model import Position
+from tscm.spool.log_number import log_number
 
 STORED, LOST, REFUSED, DUPLICATE = "stored", "stored, answer lost", "refused", "known by its id"
 

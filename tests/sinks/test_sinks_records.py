@@ -1,7 +1,11 @@
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tscm.model import Block, Origin
+from tscm.settings.sinks import SinkSettings
+from tscm.sinks.opensearch import OpenSearchForm
 from tscm.sinks.records import Piece, records_of
 from tscm.syslog.escape import INTRODUCER, escape
 
@@ -65,3 +69,28 @@ def test_octets_that_are_no_text_are_written_out_and_counted() -> None:
     found = records_of("fw", [piece(b"a\xff\xfeb", b"good")], 0.0)
     assert found.lines[0].text == "a\\xff\\xfeb"
     assert found.altered == 1
+
+
+def ids(at: float, log: str, *lines: bytes) -> list[str]:
+    """Of the documents that OpenSearch is sent, where the lines' time of receipt is not known."""
+    body = (
+        OpenSearchForm()
+        .request(
+            SinkSettings(name="x", type="opensearch", url="https://x.example", index="asa"),
+            records_of("fw", [Piece(piece(*lines).block, [])], at, log),
+        )
+        .body
+    )
+    return [json.loads(one)["create"]["_id"] for one in body.splitlines()[::2]]
+
+
+def test_a_document_keeps_its_id_when_a_crash_took_its_time_of_receipt() -> None:
+    first = ids(5.0, "00c0ffee", b"<166>one", b"<166>two", b"<166>two")
+    assert ids(9.0, "00c0ffee", b"<166>one", b"<166>two", b"<166>two") == first
+    assert len(set(first)) == 3
+
+
+def test_other_lines_in_the_same_place_are_other_documents() -> None:
+    (one,) = ids(5.0, "00c0ffee", b"<166>one")
+    assert [one] != ids(5.0, "00c0ffee", b"<166>two")  # a log that was set back
+    assert [one] != ids(5.0, "0badcafe", b"<166>one")  # a log that began again

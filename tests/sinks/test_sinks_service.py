@@ -3,8 +3,10 @@ From the log to a sink: nothing is lost, nothing is confirmed that the sink has 
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pytest
 from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +23,13 @@ from tscm.sinks.service import Outlet, SinkService, bytes_of_lines
 SINK = SinkSettings(
     name="siem", type="loki", url="https://loki.example", batch_kb=16, linger_seconds=1.0
 )
+FOLDER = Path("/nowhere")
+
+
+@pytest.fixture(autouse=True)
+def number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log has a number; there is no file."""
+    monkeypatch.setattr("tscm.sinks.service.log_number", lambda _: "00c0ffee")
 
 
 @define(eq=False)
@@ -78,7 +87,7 @@ class Bench:
 def bench(script: Callable[[list[str]], Outcome], *, hold: bool = False) -> Bench:
     clock, log, sink, threads = Clock(), MemoryLog(name="sink-siem"), Scripted(script), Inline(hold)
     outlet = Outlet(SINK, sink, DeferredSemaphore(2))
-    service = SinkService(clock, threads, log, outlet, chance=lambda: 1.0)  # type: ignore[arg-type]
+    service = SinkService(clock, threads, log, outlet, FOLDER, chance=lambda: 1.0)  # type: ignore[arg-type]
     return Bench(clock, log, sink, service, threads)
 
 
@@ -184,7 +193,7 @@ def test_what_waits_for_a_slot_of_the_sink_has_read_nothing_and_ends_at_once() -
         log = MemoryLog(device=device, name="sink-siem")
         log.append(*lines(3))
         logs.append(log)
-        services.append(SinkService(made.clock, made.threads, log, outlet))  # type: ignore[arg-type]
+        services.append(SinkService(made.clock, made.threads, log, outlet, FOLDER))  # type: ignore[arg-type]
     reads = [0]
     read = logs[2].read
 

@@ -20,7 +20,6 @@ from tscm.base.threads import Threads
 from tscm.cluster.answers import Found, Held, OutOfStep, Stored
 from tscm.cluster.broker import Broker
 from tscm.cluster.connection import Connection
-from tscm.cluster.log_number import log_number, new_number
 from tscm.cluster.message import BLOCK_BYTES, Stretch, headers_of, pack, stretch_of
 from tscm.cluster.standing import Confirm, Publish, Renew, next_step, renewed
 from tscm.cluster.subjects import LogId
@@ -29,6 +28,7 @@ from tscm.consumers.loop import Backoff, ReaderLoop
 from tscm.forward.figures import ForwardFigures, ForwardState, with_reader
 from tscm.forward.sentences import sinking
 from tscm.model import Block, LogReader, Origin
+from tscm.spool.log_number import log_number, new_number
 
 LINGER_SECONDS = 1.0
 """For more to come together: a block a second costs less than one for each line."""

@@ -2,7 +2,6 @@
 How a log is named in the stream.  Pure.
 """
 
-import re
 from zlib import crc32
 
 from attrs import frozen
@@ -10,7 +9,6 @@ from attrs import frozen
 PARTITIONS = 16
 """For the life of a stream: a device's lines stay in one of them."""
 LINES = "tscm.lines"
-_ID = re.compile(r"[0-9a-f]{8}")
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 
 
@@ -42,8 +40,3 @@ def partition(device: str) -> int:
 def token(name: str) -> str:
     """*name* as one token of a subject: dots, wildcards and blanks as %XX."""
     return "".join(chr(one) if one in _PLAIN else f"%{one:02X}" for one in name.encode())
-
-
-def is_number(text: str) -> bool:
-    """Whether *text* is the number of a log."""
-    return _ID.fullmatch(text) is not None

@@ -123,6 +123,7 @@ def _make_sink(means: Means, settings: DeviceSettings, name: str) -> SinkService
         means.slow,
         means.spool.reader(settings.name, name, at_end=True),
         means.outlets[name],
+        means.layout.device_log(settings.name),
     )
 
 

@@ -1,7 +1,7 @@
 """
 The bulk API of OpenSearch and Elasticsearch: one `create` for each line, with an id of its own.
 
-The id is the line's place in its log, so a batch that is sent again makes no second document.  Fields are those of
+The id is the line's place in its log and what it says, so a batch that is sent again makes no second document.  Fields are those of
 the Elastic Common Schema.
 """
 
@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from zlib import crc32
 
 from attrs import frozen
 
@@ -46,7 +47,7 @@ class OpenSearchForm:
         """See `Form`."""
         lines: list[str] = []
         for one in records.lines:
-            lines.append(json.dumps({"create": {"_id": _id(records.device, one)}}))
+            lines.append(json.dumps({"create": {"_id": _id(records, one)}}))
             lines.append(json.dumps(_document(records.device, one)))
         body = "\n".join([*lines, ""]).encode()
         return Request(path=f"{self.path.format(index=sink.index)}?{_FILTER}", body=body)
@@ -69,8 +70,14 @@ class OpenSearchForm:
         return _of_items([_result(one) for one in items])
 
 
-def _id(device: str, one: Record) -> str:
-    return f"{device}-{one.offset:x}-{int(one.received_at * 1000):x}"
+def _id(records: Records, one: Record) -> str:
+    """
+    Of what stands in the log itself: the time of receipt is another one after a crash that took it.
+
+    By the content a log that was set back, and has other lines in the same place, gets documents of its own.
+    """
+    content = crc32(one.text.encode("utf-8", "surrogatepass"))
+    return f"{records.device}-{records.log}-{one.offset:x}-{content:08x}"
 
 
 def _document(device: str, one: Record) -> dict[str, Any]:

@@ -63,11 +63,13 @@ class Records:
 
     device: str
     lines: Sequence[Record]
+    log: str = ""
+    """The number of the log (`spool.log_number`): another one where a log of that name began again."""
     altered: int = 0
     """Lines with bytes that are no UTF-8."""
 
 
-def records_of(device: str, pieces: Sequence[Piece], now: float) -> Records:
+def records_of(device: str, pieces: Sequence[Piece], now: float, log: str = "") -> Records:
     """The lines of *pieces* in order; *now* stands for a time of receipt that is not known."""
     altered = 0
     found: list[Record] = []
@@ -94,7 +96,7 @@ def records_of(device: str, pieces: Sequence[Piece], now: float) -> Records:
                     number=header.tag[4].decode("ascii", "replace") if header.tag else None,
                 )
             )
-    return Records(device=device, lines=found, altered=altered)
+    return Records(device=device, lines=found, log=log, altered=altered)
 
 
 def _lines(piece: Piece) -> Iterator[tuple[int, int, bytes, Origin | None]]:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from attrs import define, evolve, field, frozen
@@ -27,6 +28,7 @@ from tscm.settings.sinks import SinkSettings
 from tscm.sinks.outcome import Failed, Outcome, Refused, Taken
 from tscm.sinks.pace import Next, Pace
 from tscm.sinks.records import Piece, Records, records_of
+from tscm.spool.log_number import log_number
 
 _BLOCK_BYTES = 64 << 10
 _STOP_SECONDS = 2.0
@@ -78,6 +80,8 @@ class SinkService(Service):
     _threads: Threads
     _reader: LogReader
     _outlet: Outlet
+    _folder: Path
+    """Of the log."""
     _chance: Callable[[], float] = random.random
     _reading: ReaderLoop = field(init=False)
     _scope: Scope = field(factory=Scope, init=False)
@@ -234,7 +238,7 @@ class SinkService(Service):
 
     def _in_thread(self, pieces: Sequence[Piece]) -> Deferred[tuple[Outcome, int]]:
         sender, now = self._outlet.sender, wall_seconds(self._reactor)
-        send = partial(_send, sender, self._reader.device, pieces, now)
+        send = partial(_send, sender, self._reader.device, pieces, now, self._folder)
         return self._threads.run(self._scope.run, send)
 
     def _confirm(self, batch: _Batch, taken: Taken) -> bool:
@@ -383,7 +387,14 @@ def lines_before(block: Block, offset: int) -> int:
     return block.data.count(b"\n", 0, max(0, offset - block.start))
 
 
-def _send(sender: Sender, device: str, pieces: Sequence[Piece], now: float) -> tuple[Outcome, int]:
+def _send(
+    sender: Sender, device: str, pieces: Sequence[Piece], now: float, folder: Path
+) -> tuple[Outcome, int]:
     """For a thread: from the bytes of the log to the sink's answer, and how many lines were altered for it."""
-    records = records_of(device, pieces, now)
+    try:
+        log = log_number(folder)
+    except OSError as error:
+        why = error.strerror or str(error)
+        return Failed(f"was sent nothing: {folder}: {why}; check the disk of the logs"), 0
+    records = records_of(device, pieces, now, log)
     return sender.send(records), records.altered

@@ -1,15 +1,18 @@
 """
-The number of a log, in a file beside it.  Blocking.
+The number of a log, in a file beside it: what receivers outside know its lines by, besides their place.  Blocking.
 """
 
+import re
 from pathlib import Path
 from secrets import token_hex
+from threading import Lock
 
 from tscm.base.safe_files import read_regular
-from tscm.cluster.subjects import is_number
 from tscm.settings.files import write_private
 
 _BYTES = 64
+_NUMBER = re.compile(r"[0-9a-f]{8}")
+_MAKING = Lock()
 
 
 def number_file(log_folder: Path) -> Path:
@@ -21,12 +24,12 @@ def log_number(log_folder: Path) -> str:
     """
     8 hex digits, made where there are none: a new log of the same name has none.  Raises `OSError`.
     """
-    path = number_file(log_folder)
-    try:
-        text = read_regular(path, _BYTES).decode("ascii", "replace").strip()
-    except FileNotFoundError:
-        text = ""
-    return text if is_number(text) else new_number(log_folder)
+    with _MAKING:  # several receivers of one log ask at the same time
+        try:
+            text = read_regular(number_file(log_folder), _BYTES).decode("ascii", "replace").strip()
+        except FileNotFoundError:
+            text = ""
+        return text if _NUMBER.fullmatch(text) else new_number(log_folder)
 
 
 def new_number(log_folder: Path) -> str:
