@@ -51,9 +51,8 @@ def init(session: Session, /, user: str | None, secret_file: str | None) -> int:
     Create the stream, or bring it to the settings; print the users that the servers need.
     """
     cluster, node = _settings(session)
-    if user is not None or secret_file is not None:
-        cluster = attrs.evolve(cluster, user=user, secret_file=secret_file)
-    done = _with_connection(session.layout, cluster, node, lambda it: _create(it, cluster))
+    asking = _as_user(cluster, user, secret_file)
+    done = _with_connection(session.layout, asking, node, lambda it: _create(it, cluster))
     say.info(f"{cluster}: {done}")
     say.plain("Users for the configuration of its servers, if they have none yet:")
     own, _ = _settings(session)
@@ -75,9 +74,7 @@ def show(
     Show the stream: its servers, what it holds, and what is wrong with it.
     """
     cluster, node = _settings(session)
-    asking = cluster
-    if user is not None or secret_file is not None:
-        asking = attrs.evolve(cluster, user=user, secret_file=secret_file)
+    asking = _as_user(cluster, user, secret_file)
     state = _with_connection(session.layout, asking, node, lambda it: _state(it, cluster))
     wrong = differences(cluster, state.configuration)
     if json_output:
@@ -96,6 +93,15 @@ def show(
     if wrong:
         say.error(f"not as the settings say: {', '.join(wrong)}; run `tsadmin cluster init`")
     return 1 if wrong or state.behind else 0
+
+
+def _as_user(
+    cluster: ClusterSettings, user: str | None, secret_file: str | None
+) -> ClusterSettings:
+    """*cluster* as the options ask it: a password alone is that of the user of the settings."""
+    if user is None and secret_file is None:
+        return cluster
+    return attrs.evolve(cluster, user=user or cluster.user, secret_file=secret_file)
 
 
 def _settings(session: Session) -> tuple[ClusterSettings, str]:

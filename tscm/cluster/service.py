@@ -231,8 +231,8 @@ class ClusterService(Service):
                 return True
             case OutOfStep():
                 return self._failed(
-                    "has another last message of the log than it tells; check that no other manager has "
-                    "this one's node_id"
+                    "has another last message of the log than it tells; if this lasts longer than 2 minutes, "
+                    "check that no other manager has this one's node_id"
                 )
             case Held(sentence):
                 return self._failed(sentence)
