@@ -65,6 +65,16 @@ class NatsServer:
             assert self.process.poll() is None, self.said()
             time.sleep(0.05)
 
+    def suspend(self) -> None:
+        """SIGSTOP, in force: a thread that is about to run may answer once more before it is."""
+        self.send(signal.SIGSTOP)
+        assert self.process is not None
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        end = time.monotonic() + PATIENCE_SECONDS
+        while any(_state(one) != "T" for one in tasks.iterdir()):
+            assert time.monotonic() < end, "the server does not stop"
+            time.sleep(0.01)
+
     def send(self, what: signal.Signals) -> None:
         assert self.process is not None
         os.kill(self.process.pid, what)
@@ -74,6 +84,10 @@ class NatsServer:
         if process is not None:
             os.kill(process.pid, how)
             process.wait(PATIENCE_SECONDS)
+
+
+def _state(task: Path) -> str:
+    return (task / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 @define(eq=False)

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -148,7 +149,7 @@ def test_every_line_is_in_the_stream_once_over_kills_and_silence(
 
     site.start()
     second = site.named(told(_leader, site.places))
-    second.send(signal.SIGSTOP)  # its connections stay open, and say nothing
+    second.suspend()  # its connections stay open, and say nothing
     send_udp(manager.port("udp"), b"<166>of the other", source="127.0.0.3")
     manager.when_lines("other", 1)
     send(100)
@@ -239,7 +240,7 @@ def test_a_block_is_stored_behind_the_one_before_it_and_nowhere_else(
         assert await publish(connection, 1, 1) == Stored(2)
         wanted = Last(sequence=2, stretch=stretch_of(block(1), 1))
         assert await connection.last(LOG.subject) == Found(wanted)
-        site.servers[0].send(signal.SIGSTOP)
+        site.servers[0].suspend()
         wait_for_answers(2.0)
         try:
             held = await publish(connection, 2, 2)
@@ -378,3 +379,43 @@ def test_a_server_that_is_not_there_or_says_nothing_is_told(tmp_path: Path) -> N
         with listener.accept()[0], pytest.raises(TimeoutError):
             listener.accept()  # hundreds of logs do not wait one behind the other
     assert all("cannot be reached" in one.sentence for one in several)
+
+
+def test_a_server_that_reads_nothing_costs_no_connection(tmp_path: Path) -> None:
+    """What it did not take is not kept for it: it gets the connection's end, and no more of the block."""
+    payload = b"x" * (8 << 20)
+    got: list[int] = []
+    gave_up = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
+
+        def answer() -> None:
+            peer, _ = listener.accept()
+            with peer:
+                peer.settimeout(60)
+                peer.sendall(
+                    b'INFO {"server_id":"x","version":"2.9.10","max_payload":16777216,"headers":true}\r\n'
+                )
+                said = b""
+                while b"PING" not in said:
+                    said += peer.recv(4096)
+                peer.sendall(b"PONG\r\n")
+                gave_up.wait(60)
+                with suppress(ConnectionResetError):
+                    while data := peer.recv(1 << 20):
+                        got.append(len(data))
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+
+        async def ask(connection: Connection) -> Any:
+            held = await connection.publish(LOG.subject, payload, {})
+            gave_up.set()
+            await asyncio.to_thread(thread.join, 60)
+            return held
+
+        held = asked(tmp_path, settings([f"127.0.0.1:{listener.getsockname()[1]}"]), ask)
+
+    assert held.sentence == "gave no answer within 2 s"
+    assert not thread.is_alive()
+    assert sum(got) < len(payload)

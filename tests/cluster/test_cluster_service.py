@@ -69,10 +69,12 @@ class TwinBroker:
 
     stream: TwinStream
     silent: bool = False
+    given: list[Deferred[Any]] = field(factory=list)
 
     def run(self, ask: Any) -> Deferred[Any]:
         if self.silent:
-            return Deferred()
+            self.given.append(Deferred())
+            return self.given[-1]
         try:
             # `Connection.last` and `publish` are called with the twin in the place of the connection.
             work = ask(self.stream)
@@ -240,3 +242,17 @@ def test_a_stop_waits_for_no_server(tmp_path: Path) -> None:
 
     assert stopped == [None]
     assert made.log.position == evolve(made.log.position, offset=0, sent=0)
+
+
+def test_a_request_that_was_given_up_does_not_end_the_publishing(tmp_path: Path) -> None:
+    made = bench(tmp_path)
+    made.go(1)
+    made.broker.silent = True
+    made.log.append(*lines(10))
+    made.go(2)
+    made.broker.given[-1].cancel()
+    assert made.service.figures().sentence is not None
+    made.broker.silent = False
+    made.go(5)
+
+    assert made.stream.lines() == lines(10)

@@ -8,7 +8,6 @@ the servers.  Nothing reconnects behind our back.
 import asyncio
 import ssl
 import time
-from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ from tscm.settings.layout import Layout
 from tscm.settings.secret_file import SecretFileFaulty, read_secret
 
 if TYPE_CHECKING:
-    from nats.aio.client import Client
+    from tscm.cluster.client import SecuredClient
 
 STREAM = "LINES"
 ANSWER_SECONDS = 2.0
@@ -38,11 +37,10 @@ _SHOWN = 200
 
 def _library() -> ModuleType | None:
     try:
-        import nats.aio.client
-        import nats.errors
+        from tscm.cluster import client
     except ImportError:
         return None
-    return nats
+    return client
 
 
 @define(eq=False)
@@ -54,9 +52,9 @@ class Connection:
     _cluster: ClusterSettings
     _layout: Layout
     _inbox: str
-    _nats: ModuleType | None = field(factory=_library, init=False)
+    _library: ModuleType | None = field(factory=_library, init=False)
     """Loaded with the connection, for an upgrade may replace its files later."""
-    _client: "Client | None" = field(default=None, init=False)
+    _client: "SecuredClient | None" = field(default=None, init=False)
     _connecting: asyncio.Lock = field(factory=asyncio.Lock, init=False)
     _held: Held = field(default=Held("was not asked yet"), init=False)
     _again_at: float = field(default=0.0, init=False)
@@ -92,18 +90,15 @@ class Connection:
         """Let the connection go."""
         client, self._client = self._client, None
         if client is not None:
-            try:
-                await asyncio.wait_for(client.close(), 1.0)
-            except Exception:  # noqa: BLE001 - it is gone, however it went
-                return
+            await client.let_go()
 
     async def _request(
         self, subject: str, payload: bytes, headers: dict[str, str] | None, seconds: float
     ) -> Any:
         """The answer, or `Held`."""
-        if self._nats is None:
+        if self._library is None:
             return Held(MISSING)
-        errors = self._nats.errors
+        errors = self._library.errors
         client = await self._connected()
         if isinstance(client, Held):
             return client
@@ -114,7 +109,9 @@ class Connection:
             )
         self._said = ""
         try:
-            return await client.request(subject, payload, timeout=seconds, headers=headers)
+            # The library bounds the wait for the answer, and not the wait until the server reads the request.
+            async with asyncio.timeout(seconds):
+                return await client.request(subject, payload, timeout=seconds, headers=headers)
         except errors.NoRespondersError:
             return Held(
                 f"has no stream {STREAM}, or no leader for it at present; if this lasts, check its servers "
@@ -131,7 +128,7 @@ class Connection:
                 await self.close()
             return Held(f"lost the connection: {_told(error)}")
 
-    async def _connected(self) -> "Client | Held":
+    async def _connected(self) -> "SecuredClient | Held":
         async with self._connecting:
             if self._client is not None and self._client.is_connected:
                 return self._client
@@ -148,7 +145,7 @@ class Connection:
                 self.most_bytes = made.max_payload
             return made
 
-    async def _connect(self) -> "Client | Held":
+    async def _connect(self) -> "SecuredClient | Held":
         """To the first server that takes us, beginning behind the one of last time."""
         cluster = self._cluster
         if cluster.user is not None and cluster.secret_file is None:
@@ -181,8 +178,9 @@ class Connection:
 
     async def _connect_to(
         self, server: HostPort, context: ssl.SSLContext | None, account: dict[str, str]
-    ) -> "Client | Held":
-        client = secured_client(context is not None)
+    ) -> "SecuredClient | Held":
+        assert self._library is not None
+        client: SecuredClient = self._library.SecuredClient(tls=context is not None)
         self._fault = None
         try:
             await asyncio.wait_for(
@@ -202,8 +200,7 @@ class Connection:
                 2 * CONNECT_SECONDS,
             )
         except Exception as error:  # noqa: BLE001 - a foreign server may say anything; it is told, and tried again
-            with suppress(Exception):
-                await asyncio.wait_for(client.close(), 1.0)
+            await client.let_go()
             return Held(f"cannot be reached: {server}: {_told(self._fault or error)}")
         return client
 
@@ -212,27 +209,6 @@ class Connection:
         text = _told(error)
         if "permissions violation" in text.lower():
             self._said = text
-
-
-def secured_client(tls: bool) -> "Client":
-    """
-    A client that, where *tls* is wanted, says nothing to a server that offers none.
-
-    The library follows what the server announces before its certificate is seen: who stands between would be told
-    the password in the clear.
-    """
-    from nats.aio.client import Client
-    from nats.errors import Error
-
-    class Secured(Client):
-        def _connect_command(self) -> bytes:
-            if tls and not self._server_info.get("tls_required"):
-                raise Error(
-                    "it offers no TLS; enable tls at the server, or set [cluster] tls = false"
-                )
-            return super()._connect_command()
-
-    return Secured()
 
 
 def _told(error: BaseException) -> str:

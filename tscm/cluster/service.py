@@ -4,7 +4,6 @@ The lines of one log to the stream, for as long as the manager runs.
 
 import random
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,7 +23,7 @@ from tscm.cluster.message import BLOCK_BYTES, Stretch, headers_of, pack, stretch
 from tscm.cluster.standing import Confirm, Publish, Renew, next_step, renewed
 from tscm.cluster.subjects import LogId
 from tscm.consumers.lag import Rate
-from tscm.consumers.loop import Backoff, ReaderLoop
+from tscm.consumers.rounds import Rounds
 from tscm.forward.figures import ForwardFigures, ForwardState, with_reader
 from tscm.forward.sentences import sinking
 from tscm.model import Block, LogReader, Origin
@@ -64,11 +63,8 @@ class ClusterService(Service):
     _folder: Path
     """Of the log."""
     _chance: Callable[[], float] = random.random
-    _reading: ReaderLoop = field(init=False)
+    _rounds: Rounds = field(init=False)
     _run: Deferred[None] | None = field(default=None, init=False)
-    _pause: Deferred[Any] | None = field(default=None, init=False)
-    _asking: Deferred[Any] | None = field(default=None, init=False)
-    """What is waited for: a slot, a thread, or an answer."""
     _id: LogId | None = field(default=None, init=False)
     _expected: int | None = field(default=None, init=False)
     """The sequence of the log's last message; None where the stream is to be asked."""
@@ -81,13 +77,8 @@ class ClusterService(Service):
     _rate: Rate = field(factory=Rate, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._reading = ReaderLoop(
-            self._reactor,
-            self._reader,
-            LINGER_SECONDS,
-            self._go_on,
-            backoff=Backoff(chance=self._chance),
-            retry=self._go_on,
+        self._rounds = Rounds(
+            self._reactor, self._reader, LINGER_SECONDS, self._round, self._few, self._chance
         )
 
     # -- life -----------------------------------------------------------------
@@ -96,21 +87,20 @@ class ClusterService(Service):
         """Begin with what waits."""
         super().startService()
         self._state = ForwardState.CONNECTING
-        self._reading.start()
-        self._run = Deferred.fromCoroutine(self._loop())
+        self._run = self._rounds.start()
         self._run.addErrback(self._broke)
+        self._run.addCallback(self._ended)
 
     def stopService(self) -> Deferred[None] | None:
         """Fires when no block is on its way; what was not answered is asked for at the next start."""
         super().stopService()
-        self._reading.stop()
-        for one in (self._pause, self._asking):
-            if one is not None:
-                one.cancel()
+        self._rounds.stop()
         return self._run
 
-    def _broke(self, failure: Failure) -> None:
+    def _ended(self, _: None) -> None:
         self._state = ForwardState.OFF
+
+    def _broke(self, failure: Failure) -> None:
         self._log.failure(
             "{site}: publishing the lines of {device} stopped: internal error",
             failure,
@@ -118,45 +108,16 @@ class ClusterService(Service):
             device=self._reader.device,
         )
 
-    def _go_on(self) -> None:
-        if self._pause is not None:
-            self._pause.callback(None)
-
-    async def _wait(self) -> None:
-        self._pause = Deferred()
-        try:
-            await self._pause
-        finally:
-            self._pause = None
-
-    async def _answer(self, asked: Deferred[Any]) -> Any:
-        self._asking = asked
-        try:
-            return await asked
-        finally:
-            self._asking = None
+    def _few(self) -> bool:
+        return self._rounds.backlog < BLOCK_BYTES
 
     # -- blocks ---------------------------------------------------------------
 
-    async def _loop(self) -> None:
-        with suppress(CancelledError):
-            while self.running:
-                done = await self._round()
-                if done is None:
-                    self._reading.watch()
-                    await self._wait()
-                elif not done:
-                    await self._rest()
-                elif self._backlog < BLOCK_BYTES:
-                    await self._linger()
-        self._state = ForwardState.OFF
-
     async def _round(self) -> bool | None:
         """Publish one block; whether to go on without a rest, None where nothing waits."""
-        if not self._backlog and self._expected is not None:
+        if not self._rounds.backlog and self._expected is not None:
             return None
-        slot = self._site.slots.acquire()
-        await self._answer(slot)
+        await self._rounds.awaited(self._site.slots.acquire())
         try:
             if self._expected is None:
                 held = await self._find_place()
@@ -174,7 +135,7 @@ class ClusterService(Service):
     async def _find_place(self) -> str | None:
         """Learn where the stream stands; gives what hinders.  Raises `OSError`."""
         if self._id is None:
-            number = await self._answer(self._threads.run(log_number, self._folder))
+            number = await self._rounds.awaited(self._threads.run(log_number, self._folder))
             self._id = LogId(self._site.node, self._reader.device, number)
         found = await self._ask(partial(_look, subject=self._id.subject))
         if isinstance(found, Held):
@@ -195,7 +156,7 @@ class ClusterService(Service):
                     device=self._reader.device,
                     why=why,
                 )
-                number = await self._answer(self._threads.run(new_number, self._folder))
+                number = await self._rounds.awaited(self._threads.run(new_number, self._folder))
                 self._id = evolve(self._id, number=number)
                 self._expected = 0
         return None
@@ -240,9 +201,11 @@ class ClusterService(Service):
 
     async def _ask(self, ask: Callable[[Connection], Any]) -> Any:
         try:
-            return await self._answer(self._site.broker.run(ask))
+            return await self._rounds.awaited(self._site.broker.run(ask))
         except CancelledError:
-            raise
+            if not self.running:
+                raise
+            return Held("gave up a request")
         except Exception as error:  # noqa: BLE001 - nothing may end the publishing for good
             self._log.failure(
                 "{site}: internal error with lines of {device}",
@@ -257,12 +220,12 @@ class ClusterService(Service):
         self._rate.note(self._sent, self._reactor.seconds())
         self._acknowledged_at = wall_seconds(self._reactor)
         self._state = ForwardState.CONNECTED
-        self._reading.trouble = self._reading.trouble.over()
+        self._rounds.reading.trouble = self._rounds.reading.trouble.over()
 
     def _failed(self, sentence: str) -> bool:
         self._state = ForwardState.WAITING
-        self._reading.failed(sentence)
-        if self._reading.trouble.failures == 1 and self.running:
+        self._rounds.reading.failed(sentence)
+        if self._rounds.reading.trouble.failures == 1 and self.running:
             self._log.warn(
                 "{site} {sentence}; lines of {device} are kept on disk",
                 site=self._site.name,
@@ -271,26 +234,11 @@ class ClusterService(Service):
             )
         return False
 
-    async def _rest(self) -> None:
-        if not self.running:
-            return
-        self._reading.rest()
-        await self._wait()
-        self._reading.go_on()
-
-    async def _linger(self) -> None:
-        timer = self._reactor.callLater(LINGER_SECONDS, self._go_on)
-        try:
-            await self._wait()
-        finally:
-            if timer.active():
-                timer.cancel()
-
     # -- what is shown --------------------------------------------------------
 
     def figures(self) -> ForwardFigures:
         """Where the publishing stands."""
-        now, trouble = self._reactor.seconds(), self._reading.trouble
+        now, trouble = self._reactor.seconds(), self._rounds.reading.trouble
         figures = ForwardFigures(
             target=self._site.name,
             mode="cluster",
@@ -305,11 +253,7 @@ class ClusterService(Service):
     @property
     def stamp(self) -> tuple[object, ...]:
         """Equal to an earlier one as long as failures and last error of `figures` stay."""
-        return self._reading.trouble, self._state is ForwardState.CONNECTED
-
-    @property
-    def _backlog(self) -> int:
-        return max(0, self._reader.end - self._reader.position.offset)
+        return self._rounds.reading.trouble, self._state is ForwardState.CONNECTED
 
 
 async def _look(connection: Connection, *, subject: str) -> Found | Held:

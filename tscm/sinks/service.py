@@ -4,7 +4,6 @@ Lines of one device to one sink, for as long as the manager runs.
 
 import random
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -19,7 +18,7 @@ from tscm.base.clock import wall_seconds
 from tscm.base.deadline import Scope
 from tscm.base.threads import Threads
 from tscm.consumers.lag import Rate
-from tscm.consumers.loop import Backoff, ReaderLoop
+from tscm.consumers.rounds import Rounds
 from tscm.forward.figures import ForwardFigures, ForwardState, with_reader
 from tscm.forward.sentences import sinking
 from tscm.model import Block, LogReader
@@ -83,13 +82,10 @@ class SinkService(Service):
     _folder: Path
     """Of the log."""
     _chance: Callable[[], float] = random.random
-    _reading: ReaderLoop = field(init=False)
+    _rounds: Rounds = field(init=False)
     _scope: Scope = field(factory=Scope, init=False)
     _pace: Pace = field(factory=Pace, init=False)
     _run: Deferred[None] | None = field(default=None, init=False)
-    _pause: Deferred[Any] | None = field(default=None, init=False)
-    _turn: Deferred[Any] | None = field(default=None, init=False)
-    """While it waits for a slot of the sink."""
     _sending: bool = field(default=False, init=False)
     _state: ForwardState = field(default=ForwardState.OFF, init=False)
     _sent: int = field(default=0, init=False)
@@ -100,17 +96,15 @@ class SinkService(Service):
     _rate: Rate = field(factory=Rate, init=False)
     _asked_until: int = field(default=0, init=False)
     """What lies before it was sent once, and may have arrived."""
-    _wait_at_least: float = field(default=0.0, init=False)
-    """How long the sink asked to be left alone."""
 
     def __attrs_post_init__(self) -> None:
-        self._reading = ReaderLoop(
+        self._rounds = Rounds(
             self._reactor,
             self._reader,
             self._outlet.settings.linger_seconds,
-            self._go_on,
-            backoff=Backoff(chance=self._chance),
-            retry=self._go_on,
+            self._round,
+            self._few,
+            self._chance,
         )
 
     # -- life -----------------------------------------------------------------
@@ -119,26 +113,24 @@ class SinkService(Service):
         """Begin with what waits."""
         super().startService()
         self._state = ForwardState.CONNECTING
-        self._reading.start()
-        self._run = Deferred.fromCoroutine(self._loop())
+        self._run = self._rounds.start()
         self._run.addErrback(self._broke)
+        self._run.addCallback(self._ended)
 
     def stopService(self) -> Deferred[None] | None:
         """Fires when no batch is in progress; one that takes longer than a moment is cut off, and sent again later."""
         super().stopService()
-        self._reading.stop()
-        if self._pause is not None:
-            self._pause.cancel()
-        if self._turn is not None:
-            self._turn.cancel()
+        self._rounds.stop()
         if self._sending:
             cut = self._reactor.callLater(_STOP_SECONDS, self._scope.cut)
             assert self._run is not None
             self._run.addBoth(lambda _: cut.cancel() if cut.active() else None)
         return self._run
 
-    def _broke(self, failure: Failure) -> None:
+    def _ended(self, _: None) -> None:
         self._state = ForwardState.OFF
+
+    def _broke(self, failure: Failure) -> None:
         self._log.failure(
             "{sink}: sending the lines of {device} stopped: internal error",
             failure,
@@ -146,31 +138,10 @@ class SinkService(Service):
             device=self._reader.device,
         )
 
-    def _go_on(self) -> None:
-        if self._pause is not None:
-            self._pause.callback(None)
-
-    async def _wait(self) -> None:
-        self._pause = Deferred()
-        try:
-            await self._pause
-        finally:
-            self._pause = None
+    def _few(self) -> bool:
+        return not self._pace.probing and self._rounds.backlog < self._bytes
 
     # -- batches --------------------------------------------------------------
-
-    async def _loop(self) -> None:
-        with suppress(CancelledError):
-            while self.running:
-                done = await self._round()
-                if done is None:
-                    self._reading.watch()
-                    await self._wait()
-                elif not done:
-                    await self._rest()
-                elif self.running and self._backlog < self._bytes:
-                    await self._linger()
-        self._state = ForwardState.OFF
 
     async def _round(self) -> bool | None:
         """
@@ -178,11 +149,7 @@ class SinkService(Service):
 
         It is read once there is a slot for it: hundreds of devices wait for those of a sink that does not answer.
         """
-        self._turn = self._outlet.slots.acquire()
-        try:
-            await self._turn
-        finally:
-            self._turn = None
+        await self._rounds.awaited(self._outlet.slots.acquire())
         try:
             batch = self._next_batch(self._reader.position.offset, self._pace.limit)
             return None if batch is None else await self._once(batch)
@@ -246,7 +213,8 @@ class SinkService(Service):
         try:
             self._reader.confirm(batch.end, sent=sent, not_selected=taken.rejected)
         except OSError as error:
-            self._reading.failed(
+            self._state = ForwardState.WAITING
+            self._rounds.reading.failed(
                 "has the lines, but this host cannot save its position: "
                 f"{error.strerror or error}; check the disk of the logs"
             )
@@ -255,7 +223,7 @@ class SinkService(Service):
         self._rate.note(self._sent, self._reactor.seconds())
         self._acknowledged_at = wall_seconds(self._reactor)
         self._state = ForwardState.CONNECTED
-        self._reading.trouble = self._reading.trouble.over()
+        self._rounds.reading.trouble = self._rounds.reading.trouble.over()
         if taken.rejected:
             self._note_rejected(taken)
         return True
@@ -274,35 +242,15 @@ class SinkService(Service):
 
     def _failed(self, why: Refused | Failed) -> None:
         self._state = ForwardState.WAITING
-        self._reading.failed(why.sentence)
-        self._wait_at_least = why.wait_seconds if isinstance(why, Failed) else 0.0
-        if self._reading.trouble.failures == 1 and self.running:
+        self._rounds.reading.failed(why.sentence)
+        self._rounds.least_rest_seconds = why.wait_seconds if isinstance(why, Failed) else 0.0
+        if self._rounds.reading.trouble.failures == 1 and self.running:
             self._log.warn(
                 "{sink} {sentence}; lines of {device} are kept on disk",
                 sink=str(self._outlet.settings),
                 sentence=why.sentence,
                 device=self._reader.device,
             )
-
-    async def _rest(self) -> None:
-        if not self.running:
-            return
-        self._state = ForwardState.WAITING
-        self._reading.rest(least_seconds=self._wait_at_least)
-        await self._wait()
-        self._reading.go_on()
-
-    async def _linger(self) -> None:
-        """Let more come together: a batch a second costs less than one for each line."""
-        seconds = self._outlet.settings.linger_seconds
-        if not seconds or self._pace.probing:
-            return
-        timer = self._reactor.callLater(seconds, self._go_on)
-        try:
-            await self._wait()
-        finally:
-            if timer.active():
-                timer.cancel()
 
     # -- what is read -----------------------------------------------------------
 
@@ -346,7 +294,7 @@ class SinkService(Service):
 
     def figures(self) -> ForwardFigures:
         """Where the sink stands."""
-        now, trouble = self._reactor.seconds(), self._reading.trouble
+        now, trouble = self._reactor.seconds(), self._rounds.reading.trouble
         sink = self._outlet.settings
         figures = ForwardFigures(
             target=str(sink),
@@ -365,11 +313,7 @@ class SinkService(Service):
     @property
     def stamp(self) -> tuple[object, ...]:
         """Equal to an earlier one as long as failures and last error of `figures` stay."""
-        return self._reading.trouble, self._state is ForwardState.CONNECTED
-
-    @property
-    def _backlog(self) -> int:
-        return max(0, self._reader.end - self._reader.position.offset)
+        return self._rounds.reading.trouble, self._state is ForwardState.CONNECTED
 
 
 def bytes_of_lines(data: bytes, lines: int) -> int:
