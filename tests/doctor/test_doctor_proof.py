@@ -218,7 +218,7 @@ async def test_what_a_killed_manager_left_is_taken_out_by_the_next_start(
 ) -> None:
     before = blocked(world)
     one = world.node.updates._devices["fw"]
-    job = world.node.updates._job(one)
+    job = world.node.updates._runs.job(one)
     await deferToThread(put_in, job, Cidr("203.0.113.9/32"), None, quiet)
     world.node.updates._records.change_memory("fw", test_entry="203.0.113.9/32")
     assert blocked(world) != before

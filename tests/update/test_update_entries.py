@@ -10,7 +10,6 @@ from attrs import evolve
 from twisted.internet.task import Clock
 
 from tests.update.test_update_service import HOUR, Bench, ignore, result
-from tscm.base.clock import wall_seconds
 from tscm.kinds.faults import Unreachable
 from tscm.model import Cidr
 from tscm.policy.by_hand import HandEntry
@@ -41,7 +40,6 @@ class Duty(Bench):
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
         self.told = []
-        self.service._ways = evolve(self.service._ways, now=lambda: wall_seconds(self.clock))
         self.service.entries._told = self.told.append
 
     def fetch(self, *arguments: Any) -> Any:

@@ -17,6 +17,7 @@ from twisted.logger import LogEvent
 from twisted.python.failure import Failure
 
 from tests.kinds.asa.planned_device import StrictDevice
+from tscm.base.clock import wall_seconds
 from tscm.base.schedule import spread
 from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault, NoSuchDevice
@@ -144,7 +145,7 @@ class Bench:
                 fetch=self.fetch,
                 opener=self.open,
                 resolve=lambda name: (),
-                now=self.clock.seconds,
+                now=lambda: wall_seconds(self.clock),
             ),
         )
 

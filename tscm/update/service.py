@@ -19,27 +19,26 @@ from twisted.internet.interfaces import IReactorTime
 from tscm.base.clock import wall_seconds
 from tscm.base.threads import Threads
 from tscm.errors import NoSuchDevice, TscmError
-from tscm.model import Identity, Progress, Report
+from tscm.model import Identity, Report
 from tscm.risks import NOTHING, Consent
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 from tscm.update.checks import Checks
 from tscm.update.entries import EntryDuty
-from tscm.update.figures import Result, UpdateFigures
+from tscm.update.figures import UpdateFigures
 from tscm.update.holds import Holds
 from tscm.update.job import UpdateJob
 from tscm.update.lookups import LookUps
-from tscm.update.memory import DeviceMemory
 from tscm.update.outcome import UpdateOutcome
 from tscm.update.proofs import Proofs
 from tscm.update.questions import Questions
 from tscm.update.records import GenerationMoved, GenerationPurged, UpdateRecords
+from tscm.update.runs import Runs
 from tscm.update.scheduled import ScheduledUpdates
 from tscm.update.turns import EXAMINATION, MANAGER, Asker, Turns, Updated
 from tscm.update.ways import Gateways
 
 if TYPE_CHECKING:
-    from tscm.policy.rank import Hits
     from tscm.update.purge import PurgeOutcome
 
 T = TypeVar("T")
@@ -60,6 +59,7 @@ class UpdateService(Service):
     """Takes the outcome of each scheduled update that changed something or failed."""
     _devices: dict[str, Updated] = field(factory=dict, init=False)
     _turns: Turns = field(init=False)
+    _runs: Runs = field(init=False)
     _look_up: LookUps = field(init=False)
     _checks: Checks = field(init=False)
     holds: Holds = field(init=False)
@@ -75,12 +75,21 @@ class UpdateService(Service):
         self._look_up = LookUps(self._ways.resolve)
         parallel = self._node.policy.parallel_updates
         self._turns = Turns(self._clock, self._threads, parallel, self._records.serials)
+        self._runs = Runs(
+            self._records,
+            self._ways,
+            self._node,
+            self._turns,
+            self._look_up,
+            self._expire_entries,
+            self._note_good,
+        )
         self._checks = Checks(
             self._clock,
             self._records,
             self._turns,
             self._devices,
-            self._repair,
+            self._runs.repair,
             self._scheduled_told,
         )
         self.holds = Holds(partial(wall_seconds, self._clock), self._records, self._devices)
@@ -90,20 +99,20 @@ class UpdateService(Service):
             self._turns,
             self._records,
             self.holds,
-            self._job,
-            self._run,
-            self._keep,
+            self._runs.job,
+            self._runs.carry_out,
+            self._runs.keep,
             self._scheduled_told,
         )
-        self.proofs = Proofs(self._clock, self._turns, self._records, self._devices, self._job)
-        self.questions = Questions(self._threads, self._records, self._device, self._question)
+        self.proofs = Proofs(self._clock, self._turns, self._records, self._devices, self._runs.job)
+        self.questions = Questions(self._threads, self._records, self._device, self._runs.question)
         self.entries = EntryDuty(
             self._clock,
             self._records,
             self._turns,
             self._devices,
-            self._job,
-            self._run,
+            self._runs.job,
+            self._runs.carry_out,
             self._scheduled_told,
             self._look_up,
         )
@@ -221,16 +230,6 @@ class UpdateService(Service):
             return
         self._checks.hear(name, messages)
 
-    async def _repair(self, one: Updated, cause: str, memory: DeviceMemory) -> UpdateOutcome:
-        """What was in force put back, without the lists: *cause* is what the firewall said."""
-        job = evolve(self._job(one), repair=cause, patient=not memory.broken)
-        return await self._run(one, job, lambda _: None)
-
-    async def _keep(self, one: Updated, memory: DeviceMemory) -> UpdateOutcome | None:
-        """What was in force put back, for the lists cannot be used; None where nothing was in force."""
-        job = evolve(self._job(one), kept=True, patient=not memory.broken)
-        return await self._run(one, job, lambda _: None) if job.keeps_lists else None
-
     def uses(self, list_name: str) -> bool:
         """Does any device use this list?"""
         return any(
@@ -278,10 +277,10 @@ class UpdateService(Service):
             self._records.release(name, wall_seconds(self._clock), "by an update")
 
         async def run() -> UpdateOutcome:
-            job = evolve(self._job(one), consent=consent, plan=plan)
+            job = evolve(self._runs.job(one), consent=consent, plan=plan)
             if plan is None:
                 release()
-            outcome = await self._run(one, job, report)
+            outcome = await self._runs.carry_out(one, job, report)
             if plan is not None and not outcome.outdated and not one.gone:
                 release()  # not before it is known that there is an update at all
             return outcome
@@ -357,7 +356,7 @@ class UpdateService(Service):
         one = self._device(name)
 
         async def purge() -> "PurgeOutcome":
-            job = evolve(self._job(one), consent=consent)
+            job = evolve(self._runs.job(one), consent=consent)
             return await purge_in_turn(one, self._turns, self._records, job, report)
 
         return self._turns.take(one, purge, asker)
@@ -383,9 +382,9 @@ class UpdateService(Service):
 
         async def work() -> T:
             try:
-                job = self._job(one)
+                job = self._runs.job(one)
             except TscmError:
-                job = self._bare_job(one)
+                job = self._runs.bare_job(one)
             done = await self._turns.in_thread(one, call, job)
             if refused(done) and not one.gone:
                 # Where nothing can be kept, no scheduled run comes either that would try once more.
@@ -424,8 +423,6 @@ class UpdateService(Service):
         one = self._device(name)
         return self._records.stamp(name), one.running_since is None, one.settings.policy_updates
 
-    # -- runs ------------------------------------------------------------------
-
     def _ask(
         self,
         one: Updated,
@@ -436,63 +433,15 @@ class UpdateService(Service):
         dry: bool = False,
     ) -> Deferred[UpdateOutcome]:
         async def run() -> UpdateOutcome:
-            return await self._run(one, shape(self._job(one)), report, dry=dry)
+            return await self._runs.carry_out(one, shape(self._runs.job(one)), report, dry=dry)
 
         return self._turns.take(one, run, asker)
 
-    async def _run(
-        self, one: Updated, job: UpdateJob, report: Report, *, dry: bool = False
-    ) -> UpdateOutcome:
-        """A run from begin to end, in its turn, and what it brought into the store."""
-        from tscm.update.run import UpdateRun
-
-        def told(progress: Progress) -> None:
-            one.progress = progress  # a plain assignment: safe from any thread
-            report(progress)
-
-        result: Result | None = Result.FAILED  # where a bug ends it
-        try:
-            outcome = await self._turns.carry(one, UpdateRun(job, told, dry=dry), told)
-            one.tally.add_traffic(outcome.traffic)
-            result = None if outcome.unreached or outcome.outdated else outcome.result
-        finally:
-            if not dry and result is not None:
-                one.tally.add_update(result)
-        if one.gone or outcome.unreached:
-            return outcome
-        if dry or outcome.outdated:
-            self._records.keep_seen(job, outcome)
-            return outcome
-        if outcome.good:
-            self._checks.lookout.checked(one.settings.name, outcome.started_at, outcome.finished_at)
-        return self._records.keep(job.settings, one.settings, outcome)
-
-    def _job(self, one: Updated) -> UpdateJob:
-        self.entries.time()  # before it is asked which entries by hand stand now
-        hits = self._ways.hits_of(one.settings.name)
-        return self._records.with_history(self._bare_job(one, hits), self._ways.stored())
-
-    def _question(self, one: Updated) -> UpdateJob:
-        """A job of which only is asked how things stand."""
+    def _expire_entries(self) -> None:
         self.entries.time()
-        return self._records.with_lists(self._bare_job(one))
 
-    def _bare_job(self, one: Updated, hits: "Hits | None" = None) -> UpdateJob:
-        ways = self._ways
-        return UpdateJob(
-            settings=one.settings,
-            node=self._node,
-            hits=hits,
-            claimed=ways.claimed,
-            fetch=ways.fetch,
-            asked_at=ways.asked_at,
-            opener=ways.opener,
-            published=ways.published,
-            look_up=self._look_up,
-            now=ways.now,
-            pause=lambda _: self._turns.over(one),
-            stopped_by=lambda: one.stopped_by,
-        )
+    def _note_good(self, name: str, began: float, ended: float) -> None:
+        self._checks.lookout.checked(name, began, ended)
 
     def _device(self, name: str) -> Updated:
         try:
