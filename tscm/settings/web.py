@@ -86,3 +86,46 @@ class WebSettings:
             "and starts it again for the next request (0: never)."
         ),
     )
+    oidc_issuer: str | None = setting(
+        values.optional(values.web_url("https")),
+        None,
+        doc=(
+            "Issuer of the OpenID Connect provider that users may sign in with, besides the users "
+            "of the page; needs oidc_client and url, and the extra `oidc`."
+        ),
+    )
+    oidc_client: str | None = setting(
+        values.optional(values.text),
+        None,
+        doc="Client ID of the page at the provider; the redirect URI is url with /login/oidc/done.",
+    )
+    oidc_secret_file: str | None = setting(
+        values.optional(values.path),
+        None,
+        doc="File of mode 0600 with the client secret; not set for a public client.",
+    )
+    oidc_ca_file: str | None = setting(
+        values.optional(values.path),
+        None,
+        doc="CA certificates for the provider, PEM, instead of those of the system.",
+    )
+    oidc_name_claim: str = setting(
+        values.text, "preferred_username", doc="Claim of the ID token with the user name."
+    )
+    oidc_roles_claim: str = setting(
+        values.text,
+        "groups",
+        doc="Claim of the ID token, a text or a list of texts, that gives the role.",
+    )
+    oidc_admins: tuple[str, ...] = setting(
+        values.many(values.text), (), doc="Values of oidc_roles_claim that give the role admin."
+    )
+    oidc_operators: tuple[str, ...] = setting(
+        values.many(values.text), (), doc="Values that give the role operator."
+    )
+    oidc_analysts: tuple[str, ...] = setting(
+        values.many(values.text), (), doc="Values that give the role analyst."
+    )
+    oidc_viewers: tuple[str, ...] = setting(
+        values.many(values.text), (), doc="Values that give the role viewer."
+    )

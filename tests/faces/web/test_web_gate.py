@@ -14,6 +14,7 @@ from tscm.faces.web.roles import ROLES, Role
 from tscm.faces.web.routes import Route, routes
 
 PUBLIC = {("GET", "/login"), ("POST", "/login"), ("GET", "/setup"), ("POST", "/setup")}
+PUBLIC |= {("GET", "/login/oidc"), ("GET", "/login/oidc/done")}
 
 
 def filled(route: Route) -> str:

@@ -22,6 +22,8 @@ CODE_SECONDS = 1800.0
 TOUCH_SECONDS = 60.0
 """A session's last request is written down at most so often."""
 MOST_USERS = 1000
+NO_PASSWORD = "none"  # noqa: S105 - it is none
+"""In the place of a hash: no password fits."""
 MOST_SESSIONS = 32
 """Of one user; the oldest makes room."""
 MOST_EVENTS = 20_000
@@ -169,7 +171,11 @@ class Accounts:
         )
 
     def set_password(self, name: str, kept: str) -> None:
-        """Another password: it ends all of the user's sessions."""
+        """Another password: it ends all of the user's sessions.  Raises `AccountRefused` for a provider's user."""
+        if self.is_of_provider(name):
+            raise AccountRefused(
+                f"{name} signs in with the OpenID Connect provider and has no password here"
+            )
         self.database.do("UPDATE users SET hash = ? WHERE name = ?", kept, name)
         self.end_sessions(name)
 
@@ -185,9 +191,48 @@ class Accounts:
         self.database.do("DELETE FROM users WHERE name = ?", name)
 
     def _refuse_last_admin(self, name: str) -> None:
-        admins = [one.name.lower() for one in self.users() if one.role is Role.ADMIN]
+        # An admin of the provider is no way in while the provider is away.
+        admins = [
+            one.name.lower()
+            for one in self.users()
+            if one.role is Role.ADMIN and not self.is_of_provider(one.name)
+        ]
         if admins == [name.lower()]:
-            raise AccountRefused(f"{name} is the only admin; give another user that role first")
+            raise AccountRefused(
+                f"{name} is the only admin with a password here; give another user that role first"
+            )
+
+    # -- users of an OpenID Connect provider ---------------------------------------
+
+    def is_of_provider(self, name: str) -> bool:
+        """Does the provider sign this user in?"""
+        return bool(self.database.rows("SELECT 1 FROM subjects WHERE user = ?", name))
+
+    def user_of_subject(self, issuer: str, subject: str) -> str | None:
+        """The user whom the provider calls so, or None."""
+        rows = self.database.rows(
+            "SELECT users.name FROM subjects JOIN users ON users.name = subjects.user "
+            "WHERE issuer = ? AND subject = ?",
+            *(issuer, subject),
+        )
+        return str(rows[0][0]) if rows else None
+
+    def provided(self, issuer: str, subject: str, name: str, role: Role, now: float) -> str:
+        """
+        The user whom the provider calls *subject*, with *role* from now on; made by *name* at the first login.
+
+        Raises `AccountRefused` where another user has that name: a name at the provider takes no account over.
+        """
+        found = self.user_of_subject(issuer, subject)
+        if found is None:
+            self.add_user(name, role, NO_PASSWORD, now)
+            self.database.do(
+                "INSERT INTO subjects (user, issuer, subject) VALUES (?, ?, ?)",
+                *(name, issuer, subject),
+            )
+            return name
+        self.database.do("UPDATE users SET role = ? WHERE name = ?", role.word, found)
+        return found
 
     # -- sessions -------------------------------------------------------------
 

@@ -32,7 +32,14 @@ from tscm.faces.web.asking import PageBusy
 from tscm.faces.web.assets import FOR_EVER, Assets
 from tscm.faces.web.credentials import LoginBusy
 from tscm.faces.web.desk import Desk
-from tscm.faces.web.gate import COOKIE, cross_site_fault, session_in, user_of_proxy
+from tscm.faces.web.gate import (
+    ATTEMPT_COOKIE,
+    COOKIE,
+    attempt_in,
+    cross_site_fault,
+    session_in,
+    user_of_proxy,
+)
 from tscm.faces.web.headers import header, headers
 from tscm.faces.web.rendering import Chrome, environment, rendered
 from tscm.faces.web.roles import Role
@@ -258,6 +265,7 @@ class WebApp:
             parts=parts,
             fields=fields,
             session=session,
+            attempt=attempt_in(request.requestHeaders.getRawHeaders(b"cookie", [])),
             address=_address_of(request),
             agent=(header(request, "user-agent") or "")[:200],
             live="live" in fields,
@@ -274,6 +282,7 @@ class WebApp:
         request.setHeader("cache-control", "no-store")
         if isinstance(answer, Redirect):
             self._set_cookie(request, answer.cookie)
+            self._set_cookie(request, answer.attempt, ATTEMPT_COOKIE)
             if answer.notice and visit.session is not None:
                 self._desk.notice(visit.session.number, answer.notice)
             if visit.live and answer.to.startswith("/login"):
@@ -288,6 +297,7 @@ class WebApp:
             request.setHeader("content-disposition", f'attachment; filename="{answer.name}"')
             return _packed(request, answer.content)
         self._set_cookie(request, answer.cookie)
+        self._set_cookie(request, answer.attempt, ATTEMPT_COOKIE)
         request.setResponseCode(answer.status)
         request.setHeader("content-type", "text/html; charset=utf-8")
         if answer.retry_after is not None:
@@ -304,13 +314,13 @@ class WebApp:
         )
         return _packed(request, rendered(self._templates, chrome, answer.view))
 
-    def _set_cookie(self, request: Request, key: str | None) -> None:
+    def _set_cookie(self, request: Request, key: str | None, name: str = COOKIE) -> None:
         if key is None:
             return
         age = "" if key else "; Max-Age=0"
         request.responseHeaders.addRawHeader(
             b"set-cookie",
-            f"{COOKIE}={key}; Secure; HttpOnly; SameSite=Lax; Path=/{age}".encode(),
+            f"{name}={key}; Secure; HttpOnly; SameSite=Lax; Path=/{age}".encode(),
         )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tscm.faces.web.chain import Chain
     from tscm.faces.web.drafts import Drafts
     from tscm.faces.web.live_streams import LiveStreams
+    from tscm.faces.web.oidc.provider import Provider
     from tscm.faces.web.planned import Plans
 
 MOST_NOTICES = 1000
@@ -37,6 +38,8 @@ class Desk:
     live: "LiveStreams"
     drafts: "Drafts"
     now: Callable[[], float]
+    provider: "Provider | None" = None
+    """Of OpenID Connect."""
     throttle: Throttle = field(factory=Throttle)
     hashing_now: int = 0
     fingerprint: Callable[[], str] = str

@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 
 COOKIE = "__Host-tscm"
 """The prefix keeps it to this host, to HTTPS and to the path / (RFC 6265bis, 4.1.3.2)."""
+ATTEMPT_COOKIE = "__Host-tscm-login"
+"""Of a login in progress at the OpenID Connect provider."""
+_ATTEMPT = re.compile(r"[A-Za-z0-9_=-]{1,3800}")
 _SESSION = re.compile(r"[A-Za-z0-9_-]{43}")
 _NEXT_MOST = 2000
 
@@ -76,10 +79,19 @@ def user_of_proxy(names: Collection[str], address: str, proxies: Collection[str]
 
 def session_in(cookies: Collection[bytes]) -> str | None:
     """The session's key in Cookie headers, if one has the form of ours."""
+    return _cookie_in(cookies, COOKIE, _SESSION)
+
+
+def attempt_in(cookies: Collection[bytes]) -> str | None:
+    """The sealed attempt of a login in Cookie headers."""
+    return _cookie_in(cookies, ATTEMPT_COOKIE, _ATTEMPT)
+
+
+def _cookie_in(cookies: Collection[bytes], wanted: str, form: re.Pattern[str]) -> str | None:
     for header in cookies:
         for part in header.decode("latin-1").split(";"):
             name, _, value = part.strip().partition("=")
-            if name == COOKIE and _SESSION.fullmatch(value):
+            if name == wanted and form.fullmatch(value):
                 return value
     return None
 

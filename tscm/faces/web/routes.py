@@ -36,6 +36,7 @@ _ROOMS = (
     "keys",
     "about",
     "signing",
+    "oidc",
 )
 
 

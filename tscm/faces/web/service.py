@@ -33,6 +33,7 @@ from tscm.faces.web.drafts import Drafts
 from tscm.faces.web.failed_logins import TELL_SECONDS, LoginFailures
 from tscm.faces.web.gate import own_names, own_origins
 from tscm.faces.web.live_streams import LiveStreams
+from tscm.faces.web.oidc.provider import provider_of
 from tscm.faces.web.planned import Plans
 from tscm.faces.web.site import WebSite
 from tscm.intake.tls import TlsFiles, TlsServer
@@ -78,6 +79,8 @@ class WebService(Service):
     _threads: Threads = field(init=False)
     _api_threads: Threads = field(init=False)
     _hashing: Threads = field(init=False)
+    _at_provider: Threads = field(init=False)
+    _desk: Desk = field(init=False)
     _tls: TlsServer | None = field(default=None, init=False)
     _site: WebSite = field(init=False)
     _ports: list[IListeningPort] = field(factory=list, init=False)
@@ -92,6 +95,7 @@ class WebService(Service):
         self._threads = Threads(self._reactor, _THREADS, "tscm-web")
         self._api_threads = Threads(self._reactor, _API_THREADS, "tscm-web-api")
         self._hashing = Threads(self._reactor, 1, "tscm-web-hashing")
+        self._at_provider = Threads(self._reactor, 2, "tscm-web-oidc")
         self.accounts = Accounts(
             self._layout.web / "web.db",
             settings.idle_minutes * 60.0,
@@ -100,7 +104,7 @@ class WebService(Service):
         manager = partial(ManagerBackend, self._layout.control_socket)
         asking = Asking(self._threads, manager, self._now)
         self._live = LiveStreams(self._reactor, asking, self._lasts)
-        desk = Desk(
+        self._desk = desk = Desk(
             settings=settings,
             accounts=self.accounts,
             asking=asking,
@@ -165,6 +169,7 @@ class WebService(Service):
         self.accounts.open()
         self._tls = TlsServer(self._files(), self._now)
         self._tls.load()
+        self._desk.provider = provider_of(self._settings, self._at_provider, self._now)
 
     def privilegedStartService(self) -> None:
         """Bind.  Raises `TscmError`."""
@@ -216,6 +221,7 @@ class WebService(Service):
         self._threads.startService()
         self._api_threads.startService()
         self._hashing.startService()
+        self._at_provider.startService()
         self._following.startService()
         self._telling.startService()
         if self._inherited and self._leave is not None and self._settings.idle_exit_seconds:
@@ -261,7 +267,7 @@ class WebService(Service):
         return ended
 
     def _stop_threads(self, ended: Deferred[None]) -> None:
-        every = (self._threads, self._api_threads, self._hashing)
+        every = (self._threads, self._api_threads, self._hashing, self._at_provider)
         pools = [one.stopService() for one in every if one.running]
 
         def over(_: object) -> None:

@@ -28,6 +28,8 @@ class Visit:
     parts: Mapping[str, str] = field(factory=dict)
     fields: Fields = field(factory=dict)
     session: Session | None = None
+    attempt: str | None = None
+    """A login in progress at the provider, sealed."""
     address: str = ""
     agent: str = ""
     live: bool = False
@@ -81,6 +83,8 @@ class Page:
     status: int = 200
     cookie: str | None = None
     """A new session's key; empty takes the cookie away."""
+    attempt: str | None = None
+    """A login that begins at the provider, sealed; empty takes its cookie away."""
     retry_after: int | None = None
 
 
@@ -91,6 +95,8 @@ class Redirect:
     to: str
     notice: str = ""
     cookie: str | None = None
+    attempt: str | None = None
+    """As of a page."""
 
 
 @frozen(kw_only=True)

@@ -3,7 +3,7 @@ Signing in and out, and the first admin by a one-time code.
 """
 
 from math import ceil
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tscm.faces.web.accounts import name_fault
 from tscm.faces.web.credentials import checked, made_hash
@@ -28,18 +28,22 @@ def login_page(
     status: int = 200,
     kept: tuple[str, str] | None = None,
     retry_after: int | None = None,
+    attempt: str | None = None,
 ) -> Page:
     """The form of the login."""
-    del desk
     path, content = kept or ("", "")
+    way_back = place_within(visit.text("next", "/"))
+    issuer = desk.settings.oidc_issuer if desk.provider is not None else None
     view = Login(
         fault=fault,
         name=visit.text("name")[:64] if visit.path == "/login" else "",
-        way_back=place_within(visit.text("next", "/")),
+        way_back=way_back,
         kept_path=path,
         kept=content,
+        provider="" if issuer is None else urlsplit(issuer).netloc,
+        provider_link=f"/login/oidc?{urlencode({'next': way_back})}",
     )
-    return Page(view=view, title="Sign in", status=status, retry_after=retry_after)
+    return Page(view=view, title="Sign in", status=status, retry_after=retry_after, attempt=attempt)
 
 
 @page(path="/login", role=Role.NOBODY)

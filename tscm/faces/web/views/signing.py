@@ -18,6 +18,9 @@ class Login:
     way_back: str = "/"
     kept_path: str = ""
     kept: str = ""
+    provider: str = ""
+    """Host of the OpenID Connect provider; empty without one."""
+    provider_link: str = ""
 
 
 @frozen(kw_only=True)
