@@ -127,6 +127,11 @@ BAD = {**UPDATE, "result": "failed", "error": "no TCP"}
         ({"policy": {"fault": "database x"}}, Verdict.FAILED, "no updates: database x"),
         ({"policy": {"unused_groups": ["A", "B"]}}, Verdict.FAILED, "no access-list uses A and B"),
         (
+            {"policy": {"unused_groups": ["A"], "never_used": True}},
+            Verdict.WARNING,
+            "no access-list uses A yet",
+        ),
+        (
             {"policy": {"unknown_names": [{"name": "a.example", "failing_since": NOW - HOUR}]}},
             Verdict.WARNING,
             "protected names do not resolve: a.example",

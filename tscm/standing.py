@@ -324,7 +324,11 @@ def _policy(policy: UpdateFigures, now: float, interval: float) -> Iterator[Caus
         )
     if policy.unused_groups:
         groups = " and ".join(policy.unused_groups)
-        yield Cause(verdict=Verdict.FAILED, sentence=f"no access-list uses {groups}")
+        new = policy.never_used
+        yield Cause(
+            verdict=Verdict.WARNING if new else Verdict.FAILED,
+            sentence=f"no access-list uses {groups}{' yet' if new else ''}",
+        )
     for overdue in (True, False):
         names = ", ".join(one.name for one in policy.unknown_names if one.overdue(now) == overdue)
         if names and overdue:

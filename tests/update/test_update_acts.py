@@ -110,6 +110,7 @@ def test_a_purge_and_the_hold_behind_it_stand_in_the_history(loaded: Bench) -> N
 
 def test_the_next_update_puts_it_in_force_again(loaded: Bench) -> None:
     result(loaded.service.purge("one", ignore))
+    loaded.driver("one").protected = False
     loaded.entries, loaded.serial = ["20.0.0.1", LISTED], 2
     outcome = result(loaded.service.update_now("one", ignore))
     assert outcome.good
@@ -121,7 +122,7 @@ def test_the_next_update_puts_it_in_force_again(loaded: Bench) -> None:
         asked(loaded).sentences[0].startswith("block list block.example: 20.0.0.9/32 is in force")
     )
     # The lines were taken off before the purge, and nobody has entered them again.
-    assert asked(loaded).verdict == "not blocked: no access-list uses P-Block, which contains it"
+    assert asked(loaded).verdict == "not blocked: P-Block contains it, and no access-list uses it"
     assert metric(loaded, "tscm_policy_entries") == [2, 0]
     assert results(loaded)[:2] == ["changed", "resumed"]
 

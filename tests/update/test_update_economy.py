@@ -54,6 +54,7 @@ async def test_a_small_change_costs_little_and_no_change_two_reads(platform: Sim
     world.publish(block=addresses(20_000))
     await in_thread(world.run)
     full = platform.counts.bytes_in
+    world.protect()
     platform.counts.reset()
     old = addresses(20_000)
     world.publish(block=[*(one for n, one in enumerate(old) if n % 200), *addresses(100, 30_000)])

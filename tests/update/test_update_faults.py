@@ -63,6 +63,8 @@ class Matrix:
         if not self.first:
             self.publish(OLD)
             await in_thread(self.world.run)
+            self.world.protect()
+            await in_thread(self.world.run)
         self.before: Any = copy.deepcopy(self.asa.device.configuration)
         self.kept = (dict(self.world.known), self.world.applied, dict(self.world.memory))
         self.publish(NEW)

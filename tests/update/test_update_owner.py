@@ -55,6 +55,7 @@ async def test_groups_bear_site_and_entry(world: World) -> None:
 async def test_a_mark_of_the_site_alone_is_ours_and_is_rewritten(world: World) -> None:
     await in_thread(world.run, installation=SITE)
     assert marks(world.asa) == {f"managed by tscm tscm/{SITE}"}, "as earlier versions wrote it"
+    world.protect()
     before = world.held("Block")
     done = await in_thread(world.run, **OWN)
     assert (done.good, done.warnings, done.risks) == (True, (), ())
@@ -162,6 +163,7 @@ async def test_an_old_mark_that_nobody_else_claims_is_ours_also_after_a_hand_edi
 @pytest_twisted.ensureDeferred
 async def test_groups_of_an_entry_that_is_gone_are_adopted_and_that_is_told(world: World) -> None:
     await in_thread(world.run, installation=SITE, entry=OTHER)
+    world.protect()
     done = await in_thread(world.run, **OWN)
     assert done.good
     assert any(OTHER in one and "no longer has" in one for one in done.warnings)

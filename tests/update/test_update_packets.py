@@ -123,6 +123,7 @@ def test_why_says_of_random_packets_what_the_running_configuration_does(asa: Sim
     done = run(world, box)
     assert done.good, done
     assert not [one for one in asa.type_lines(LINES) if one]
+    assert run(world, box).good, "it sees that they are used"
 
     model, job, opening = Model.read(asa.device.running_config()), world.job(), Opening()
 

@@ -11,6 +11,7 @@ from tscm.kinds.asa.lines import access_list_lines
 from tscm.simulator.service import SimulatedAsa
 from tscm.state import DeviceState
 from tscm.update.figures import Result, UpdateFigures
+from tscm.update.inquiry import explain
 from tscm.update.memory import DeviceMemory
 
 LINES = access_list_lines("ThreatSTOP-Block", "ThreatSTOP-Allow")
@@ -26,8 +27,20 @@ async def test_parents_made_anew_are_told_until_an_access_list_uses_them(
 ) -> None:
     world = World(asa)
     world.publish(block=addresses(20))
+    assert (await in_thread(world.plan)).warnings == (), "they come with the first update"
     first = await in_thread(world.run)
-    assert (first.warnings, unused(world)) == ((), ()), "it had none before"
+    (warning,) = first.warnings
+    assert warning.startswith("no access-list uses ThreatSTOP-Block and ThreatSTOP-Allow yet, so")
+    assert all(line in warning for line in LINES)
+    why = explain(world.job(), "20.0.0.0").verdict
+    assert (
+        why
+        == "not blocked: ThreatSTOP-Block contains it, and no access-list used it at the last update"
+    )
+    world.protect()
+    assert (await in_thread(world.run)).warnings == ()
+    assert (unused(world), explain(world.job(), "20.0.0.0").verdict) == ((), "blocked")
+    asa.type_lines([f"no {line}" for line in LINES])
     for name in list(asa.configuration.groups):  # another device in its place
         del asa.configuration.groups[name]
     planned = await in_thread(world.plan)

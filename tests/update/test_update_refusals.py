@@ -82,6 +82,7 @@ async def test_references_that_forward_reference_leaves_behind_are_taken_away(
     world: World,
 ) -> None:
     await in_thread(world.run)
+    world.protect()
     world.asa.type_lines(["forward-reference enable", "no object-group network ThreatSTOP-Block-2"])
     assert "ThreatSTOP-Block-2" in world.asa.configuration.groups["ThreatSTOP-Block"].children
     done = await in_thread(world.run)

@@ -42,6 +42,8 @@ async def test_a_first_update_makes_both_parents_and_an_unchanged_one_writes_not
     assert world.converged()
     assert first.plan is not None
     assert first.plan.added == 51
+    world.protect()
+    await in_thread(world.run)  # the access-lists are seen once
     groups = asa.configuration.groups
     assert list(groups["ThreatSTOP-Allow"].children) == ["ThreatSTOP-Allow-1"]
     assert list(groups["ThreatSTOP-Allow-1"].members) == ["network-object host 192.0.2.1"]
@@ -418,6 +420,7 @@ async def test_a_group_that_the_device_will_not_delete_is_left_and_told(
     world = World(asa, changes={"object_group_size": 30})
     world.publish(block=addresses(90))
     await in_thread(world.run)
+    world.protect()
     children = sorted(asa.configuration.groups["ThreatSTOP-Block"].children)
     asa.type_lines(["object-group network OTHER", *(f" group-object {one}" for one in children)])
     world.publish(block=addresses(50))

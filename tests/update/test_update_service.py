@@ -22,6 +22,7 @@ from tscm.base.schedule import spread
 from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault, NoSuchDevice
 from tscm.kinds.asa.driver import Configuration, Group, Step
+from tscm.kinds.asa.lines import access_list_lines
 from tscm.kinds.asa.portions import portions
 from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.kinds.asa.settings import asa
@@ -59,6 +60,8 @@ class MemoryDriver:
     closed: int = 0
     refuses_login: bool = False
     away: bool = False
+    protected: bool = True
+    """Do access-lists use the groups?"""
 
     def probe(self) -> Identity:
         if self.away:
@@ -85,7 +88,9 @@ class MemoryDriver:
             self.apply(step)
 
     def running_config(self, prefix: str) -> Configuration:
-        return Configuration()
+        lines = access_list_lines(f"{prefix}-Block", f"{prefix}-Allow")
+        bound = f"access-group {lines[0].split()[1]} global"
+        return Configuration(text="\n".join([*lines, bound]) if self.protected else "")
 
     def look(self, command: str) -> str:
         return ""

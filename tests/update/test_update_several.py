@@ -67,6 +67,8 @@ async def test_why_and_what_is_not_in_force_name_the_list(asa: SimulatedAsa) -> 
     world.node = NodeSettings(policy=PolicySettings(allow_special=True))
     done = await in_thread(world.run)
     assert done.good, done.error
+    world.protect()
+    await in_thread(world.run)
     job = world.job()
     told = explain(job, addresses(1)[0])
     assert told.verdict == "blocked"

@@ -322,4 +322,6 @@ def test_no_perhaps_stands_before_what_no_access_list_uses(loaded: Bench) -> Non
     kept = evolve(memory, unused=("P-Block",), held=True)
     loaded.policies.save_memory("one", kept.to_json())
     say(loaded)
-    assert answer(loaded).verdict.startswith("not blocked: no access-list uses P-Block")
+    assert answer(loaded).verdict.startswith(
+        "not blocked: P-Block contains it, and no access-list uses"
+    )

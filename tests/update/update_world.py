@@ -11,6 +11,7 @@ from attrs import define, evolve, field
 from tests.kinds.asa.rest.asa_device import settings_for
 from tscm.errors import ListUnavailable
 from tscm.kinds.asa.driver import AsaDriver
+from tscm.kinds.asa.lines import access_list_lines
 from tscm.kinds.asa.rest.link import Bounds
 from tscm.kinds.asa.rest.opening import open_driver
 from tscm.model import Json, Progress
@@ -79,6 +80,12 @@ class World:
         for name, texts in ((BLOCK, block), (ALLOW, allow)):
             if texts is not None:
                 self.lists[name] = (self.lists[name][0] + 1, list(texts))
+
+    def protect(self) -> None:
+        """Enter the access-lists that `tsadmin add` prints, and bind them."""
+        lines = access_list_lines("ThreatSTOP-Block", "ThreatSTOP-Allow")
+        said = self.asa.type_lines([*lines, f"access-group {lines[0].split()[1]} global"])
+        assert not any(said), said
 
     def settings(self) -> DeviceSettings:
         return settings_for(self.asa, **self.changes)

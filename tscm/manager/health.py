@@ -146,7 +146,7 @@ def certificates(figures: IntakeFigures) -> dict[str, float]:
 def _unprotected(node: Node, name: str) -> list[str]:
     """Groups that may be gone or that no access-list uses, and names that are unknown for a day."""
     now, known = wall_seconds(node.clock), updates(node).figures(name)
-    unused = known.unused_groups
+    unused = () if known.never_used else known.unused_groups
     found = [f"{name}: no access-list uses {' and '.join(unused)}"] if unused else []
     in_force = known.in_force
     if in_force is not None and in_force.purged:

@@ -247,7 +247,7 @@ def _policy(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Family
     )
     unused = Family(
         "tscm_groups_unused",
-        "1 for a group that was created again and that no access-list uses.",
+        "1 for a group that no access-list was seen to use.",
         labels=["device", "group"],
     )
     for name, one in devices.items():

@@ -234,6 +234,9 @@ class UpdateFigures:
     in_force: InForce | None = None
     unknown_names: tuple[KnownName, ...] = ()
     unused_groups: tuple[str, ...] = ()
+    """Parents of ours that no access-list was seen to use."""
+    never_used: bool = False
+    """They are new, and the operator has not entered the access-lists yet."""
     entries_by_hand: int = 0
     """How many of them the device held after the last good run."""
     next_run_at: float | None = None

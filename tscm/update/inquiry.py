@@ -200,7 +200,8 @@ def _verdict(job: UpdateJob, standings: Sequence[Standing]) -> str:
     for kind, word in (("Allow", "permitted"), ("Block", "blocked")):
         group = holders.get(kind)
         if group in memory.unused and bare.startswith((word, f"partly {word}")):
-            return f"not {word}: no access-list uses {group}, which contains it"
+            when = "used it at the last update" if memory.never_used else "uses it"
+            return f"not {word}: {group} contains it, and no access-list {when}"
     return said if said == bare else f"{said}; {maybe_gone(memory)}"
 
 

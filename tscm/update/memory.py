@@ -79,7 +79,9 @@ class DeviceMemory:
     upheavals: Mapping[str, float] = field(factory=dict, converter=_moments)
     """What the firewall said of itself that no good update has answered: message, time of receipt."""
     unused: tuple[str, ...] = field(default=(), converter=_names)
-    """Parents that had to be made again and that no access-list was seen to use since."""
+    """Parents that had to be made and that no access-list was seen to use since."""
+    never_used: bool = False
+    """No access-list was ever seen to use all of them: they were made for the first time."""
     group_limit: int | None = None
     """Members that the device was seen to take in a group, where it was seen to refuse more."""
     group_ceiling: int | None = None
@@ -148,7 +150,13 @@ class DeviceMemory:
             kept = attrs.evolve(kept, group_limit=None, group_ceiling=None)  # to be tried again
         if before.own_names != after.own_names:
             kept = attrs.evolve(
-                kept, layout=None, undeletable=(), unused=(), groups=(), test_entry=None
+                kept,
+                layout=None,
+                undeletable=(),
+                unused=(),
+                never_used=False,
+                groups=(),
+                test_entry=None,
             )
         return kept
 
@@ -211,6 +219,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "unsaved": bool,
     "groups": (list, tuple),
     "unused": (list, tuple),
+    "never_used": bool,
     "group_limit": int,
     "group_ceiling": int,
     "serials": (list, tuple),

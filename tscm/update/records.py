@@ -471,5 +471,6 @@ class UpdateRecords:
             in_force=_in_force(generations[0]) if generations else None,
             unknown_names=tuple(names),
             unused_groups=memory.unused,
+            never_used=memory.never_used,
             entries_by_hand=len(memory.by_hand),
         )

@@ -89,7 +89,7 @@ class AsaEnforcer(Enforcer):
     def warnings(self) -> tuple[str, ...]:
         """Parents that no access-list uses, and what the plan says."""
         return (
-            *not_in_use(self.asa.prefix, self.memory.unused),
+            *not_in_use(self.asa.prefix, self.memory.unused, new=self.memory.never_used),
             *(self._planned.warnings if self._planned else ()),
             *(f"the device warned: {one}" for one in self._told),
         )
@@ -233,7 +233,9 @@ class AsaEnforcer(Enforcer):
         except DeviceFault:
             return  # the next run looks again
         left = still_unused(text, self.asa.prefix, self.memory.unused)
-        self.memory = evolve(self.memory, unused=left)
+        self.memory = evolve(
+            self.memory, unused=left, never_used=self.memory.never_used and bool(left)
+        )
 
     def _weigh(
         self,
@@ -328,9 +330,11 @@ class AsaEnforcer(Enforcer):
             self.found((accepted,))
 
     def _look_for_parents(self, groups: Mapping[str, Group]) -> None:
-        """Parents that the device had and has no more."""
-        if self.wrote or self.job.applied is None:
+        """Parents that the device has not, or no more: no access-list can use them."""
+        first = self.job.applied is None
+        if self.wrote or (first and self.dry):
             return
         absent = absent_parents(self.asa.prefix, groups)
         unused = tuple(dict.fromkeys((*self.memory.unused, *absent)))
-        self.memory = evolve(self.memory, unused=unused)
+        never = self.memory.never_used or (first and bool(absent))
+        self.memory = evolve(self.memory, unused=unused, never_used=never)

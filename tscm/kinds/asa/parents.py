@@ -1,8 +1,8 @@
 """
-Parents that a device had and has no more: no access-list can use what is not there.
+Parents that a device has not yet, or had and has no more: no access-list can use what is not there.
 
-So it is another device, or an operator took the lines away first; that our groups are made again protects
-nothing until an access-list uses them.  Pure.
+Where they are gone it is another device, or an operator took the lines away first.  That our groups are made
+protects nothing until an access-list uses them.  Pure.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -25,8 +25,12 @@ def still_unused(running_config: str, prefix: str, unused: Collection[str]) -> t
     return tuple(one for one in unused if one not in used)
 
 
-def not_in_use(prefix: str, unused: Sequence[str]) -> tuple[str, ...]:
-    """That parents made again do nothing yet, with what is to be typed; nothing where none is such."""
+def not_in_use(prefix: str, unused: Sequence[str], *, new: bool) -> tuple[str, ...]:
+    """
+    That parents do nothing yet, with the lines to enter; nothing where none is such.
+
+    *new* ones were made for the first time, others again.
+    """
     if not unused:
         return ()
     names = " and ".join(unused)
@@ -40,8 +44,9 @@ def not_in_use(prefix: str, unused: Sequence[str]) -> tuple[str, ...]:
     effect = (
         "nothing is blocked" if parent_name(prefix, "Block") in unused else "it permits nothing"
     )
-    warning = (
-        f"{names} {made} created again: no access-list uses what was missing, so "
-        f"{effect} until these lines are entered and bound: {'; '.join(wanted)}"
+    cause = (
+        f"no access-list uses {names} yet"
+        if new
+        else f"{names} {made} created again: no access-list uses what was missing"
     )
-    return (warning,)
+    return (f"{cause}, so {effect} until these lines are entered and bound: {'; '.join(wanted)}",)
