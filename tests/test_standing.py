@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tscm.forward.figures import ForwardFigures
 from tscm.intake.figures import DeviceIntake
 from tscm.intake.turned_away import RECENT_SECONDS, recent_faults
 from tscm.model import Json
 from tscm.standing import ORDER, Row, Verdict, exit_status, fault_row, judge, row_of, worst_first
 from tscm.state import DeviceState
+from tscm.upload.figures import UploadFigures
 from tscm.wire.reading import read
 
 NOW, HOUR = 1_800_000_000.0, 3600.0
@@ -30,7 +32,7 @@ def state(policy: Json | None = None, **parts: Any) -> DeviceState:
             **(policy or {}),
         },
         "log": LOG,
-        "forward": {"failures": 0},
+        "forward": {"failures": 0, "connected_at": NOW - 60},
         "upload": None,
         **parts,
     }
@@ -100,6 +102,23 @@ def test_a_device_that_works_is_ok_and_its_row_has_the_figures() -> None:
         found.last_line_age_seconds,
     ) == (9010, 3000, 60.0, 5.0)
     assert (found.backlog_lines, found.forward, found.upload) == ({"forward": 7}, "ok", "off")
+
+
+@pytest.mark.parametrize(
+    ("forward", "upload", "wanted"),
+    [
+        ({}, {}, ("not tried", "not tried")),
+        ({"connected_at": 1.0}, {"last_upload_at": 1.0}, ("ok", "ok")),
+        ({"sent": 1}, {"sent": 1}, ("ok", "not tried")),  # of an upload: since the log began
+        ({"failures": 1}, {"failures": 1}, ("failing", "failing")),
+    ],
+)
+def test_no_target_is_ok_to_which_nothing_was_sent(
+    forward: dict[str, Any], upload: dict[str, Any], wanted: tuple[str, str]
+) -> None:
+    state = DeviceState(forward=ForwardFigures(**forward), upload=UploadFigures(**upload))
+    found = row_of("fw", state, NOW, HOUR)
+    assert (found.forward, found.upload) == wanted
 
 
 BAD = {**UPDATE, "result": "failed", "error": "no TCP"}

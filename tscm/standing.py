@@ -78,6 +78,8 @@ class ReaderState(StrEnum):
     """How a reader of the log gets on with its target."""
 
     OK = "ok"
+    NOT_TRIED = "not tried"
+    """Nothing was sent since the reader began, so nothing is known of the target."""
     FAILING = "failing"
     OFF = "off"
     UNKNOWN = "unknown"
@@ -241,7 +243,13 @@ def _age(at: float | None, now: float) -> float | None:
 def _reader_state(figures: ForwardFigures | UploadFigures | None) -> ReaderState:
     if figures is None:
         return ReaderState.OFF
-    return ReaderState.FAILING if figures.failures else ReaderState.OK
+    if figures.failures:
+        return ReaderState.FAILING
+    if isinstance(figures, ForwardFigures):
+        reached = figures.sent > 0 or figures.connected_at is not None
+    else:
+        reached = figures.last_upload_at is not None
+    return ReaderState.OK if reached else ReaderState.NOT_TRIED
 
 
 def _turns(state: DeviceState, now: float, interval: float) -> Iterator[float]:

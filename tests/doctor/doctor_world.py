@@ -53,7 +53,7 @@ def quiet(_: Progress) -> None:
     pass
 
 
-@define(eq=False)
+@define(eq=False, repr=False)  # a failed test would write the whole manager out
 class World:
     """
     Manager, lists, log service, proxy, SIEM and firewall; `add`, `push` and `protect` bring them together.
@@ -171,6 +171,7 @@ class World:
             "access-list global_access extended permit ip any any",
             "access-group global_access global",
         )
+        await self.ask(UPDATE, Push(name="fw"))  # it sees that they use the groups
 
     async def hit(self) -> None:
         """A packet to a listed address, and its line here and counted."""

@@ -28,7 +28,7 @@ LISTEN = '[listen]\nudp = ["127.0.0.1:0"]\ntcp = ["127.0.0.1:0"]\n'
 SOURCES = {"fw-one": "127.0.0.2", "fw-two": "127.0.0.3"}
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class World:
     """
     The manager and the lines that were issued to it, by device.

@@ -58,7 +58,7 @@ class Firewall:
         httpx.post(url, json=body, timeout=60, trust_env=False).raise_for_status()
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class World:
     manager: Manager
     firewall: Firewall

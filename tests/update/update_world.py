@@ -42,7 +42,7 @@ def addresses(count: int, first: int = 0) -> list[str]:
     ]
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class World:
     """
     Everything around a run: what the lists hold, and what is kept between runs.
