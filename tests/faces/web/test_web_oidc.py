@@ -13,7 +13,8 @@ import pytest
 
 from tests.faces.web.oidc_provider import CLIENT, ISSUER, FakeProvider, signing_key
 from tests.faces.web.web_site import FakeSite, InPlace, Reply
-from tscm.faces.web.accounts import AccountRefused
+from tscm.faces.web.accounts import AccountRefused, Accounts
+from tscm.faces.web.database import AccountsUnusable
 from tscm.faces.web.oidc.documents import MOST_BYTES, keys_of, metadata_of
 from tscm.faces.web.oidc.fault import OidcFault, OidcUnusable
 from tscm.faces.web.oidc.provider import Provider, Terms, provider_of
@@ -377,3 +378,15 @@ def test_half_of_the_settings_is_told() -> None:
     made = provider_of(SETTINGS, threads, float)
     assert made is not None
     assert made.terms.roles == {"fw-ops": Role.OPERATOR, "fw-admins": Role.ADMIN}
+
+
+def test_a_user_comes_with_the_subject_or_not_at_all(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path / "web.db")
+    database = accounts.database
+    database.open()
+    database.do("DROP TABLE subjects")  # stands for a kill between the two
+    database.do("CREATE TABLE subjects (user TEXT, issuer TEXT, subject TEXT CHECK (subject = ''))")
+    with pytest.raises(AccountsUnusable):
+        accounts.provided(ISSUER, "u-1", "anna", Role.VIEWER, 1.0)
+    assert accounts.users() == []
+    database.close()

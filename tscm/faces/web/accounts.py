@@ -225,11 +225,12 @@ class Accounts:
         """
         found = self.user_of_subject(issuer, subject)
         if found is None:
-            self.add_user(name, role, NO_PASSWORD, now)
-            self.database.do(
-                "INSERT INTO subjects (user, issuer, subject) VALUES (?, ?, ?)",
-                *(name, issuer, subject),
-            )
+            with self.database.together():  # a user without a subject could never sign in
+                self.add_user(name, role, NO_PASSWORD, now)
+                self.database.do(
+                    "INSERT INTO subjects (user, issuer, subject) VALUES (?, ?, ?)",
+                    *(name, issuer, subject),
+                )
             return name
         self.database.do("UPDATE users SET role = ? WHERE name = ?", role.word, found)
         return found

@@ -115,6 +115,17 @@ class WebDatabase:
             self._open.execute(sql, args)
 
     @contextmanager
+    def together(self) -> Iterator[None]:
+        """All changes that are made inside, or none."""
+        self.do("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.do("ROLLBACK")
+            raise
+        self.do("COMMIT")
+
+    @contextmanager
     def _faults_told(self) -> Iterator[None]:
         try:
             yield

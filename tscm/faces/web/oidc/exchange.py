@@ -49,7 +49,10 @@ class Exchange:
                     trust_env=False,
                 ) as client,
             ):
-                return self._exchanged(client, url, form)
+                body = self._exchanged(client, url, form)
+            if cut.over:  # this side closed the connection, which may look like the end of a body
+                raise TimeoutError
+            return body
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ssl.SSLError, ValueError) as error:
             late = cut.over or isinstance(error, httpx.TimeoutException)
             cause = "it did not answer in time" if late else answer_text(str(error))
