@@ -4,7 +4,7 @@ Pin every distribution that this project installs anywhere, by version and hash:
 Writes five files beside this one, each valid for CPython 3.11 to 3.13 on Linux:
 
 - `all.txt` constrains every tox environment: the product, its tests, the linters, the build tools.
-- `run.txt` holds what the product needs to run, for `pip install -r`.
+- `run.txt` holds what the product needs to run, alone or in a cluster, for `pip install -r`.
 - `web.txt` holds that and what the page needs besides, for the Debian packages.
 - `build.txt` holds what builds the package.
 - `tox.txt` holds tox itself, which the Makefile installs first.
@@ -55,8 +55,9 @@ def main() -> None:
     groups = [word for group in EVERY_GROUP for word in ("--group", group)]
     pin("all.txt", PROJECT, "--all-extras", *groups, *sys.argv[1:])
     chosen = ("--constraint", f"{HERE.name}/all.txt", "--upgrade")
-    pin("run.txt", PROJECT, *chosen)
-    pin("web.txt", PROJECT, "--extra", "web", *chosen)
+    core = (PROJECT, "--extra", "cluster")
+    pin("run.txt", *core, *chosen)
+    pin("web.txt", *core, "--extra", "web", "--extra", "oidc", *chosen)
     pin("build.txt", "--group", "build", *chosen)
     pin("tox.txt", "--group", "tox", *chosen)
 
