@@ -9,7 +9,7 @@ from attrs import evolve
 from twisted.logger import capturedLogs, formatEvent
 
 from tests.update.test_update_acts import metric
-from tests.update.test_update_service import Bench, bench, ignore, result
+from tests.update.test_update_service import Bench, address_of, bench, ignore, result
 from tscm.errors import DeviceFault
 from tscm.kinds.asa.driver import Group
 from tscm.update.alert import AT_ONCE, LEAVING_SECONDS, PATIENCE_SECONDS, SPACING_SECONDS
@@ -66,6 +66,24 @@ def test_what_a_reload_lost_is_put_back_within_seconds_and_the_cause_is_kept(
     assert not figures.upheavals
     assert figures.last_good is not None
     assert figures.last_good.cause == ""  # nobody asked for the lists
+
+
+def test_all_entries_for_the_firewall_are_checked_whichever_its_lines_belong_to(
+    loaded: Bench,
+) -> None:
+    loaded.add("twin", prefix="Q", rest_url=f"https://{address_of('one')}/api")
+    loaded.add("other")
+    for name in ("twin", "other"):
+        assert result(loaded.service.update_now(name, ignore)).good
+    loaded.clock.advance(SPACING_SECONDS)
+    for name in ("one", "twin", "other"):
+        loaded.driver(name).device.groups.clear()
+    say(loaded)
+    loaded.clock.advance(5)
+    groups = {name: len(loaded.driver(name).device.groups) for name in ("one", "twin", "other")}
+    assert groups["one"] > 0
+    assert groups["twin"] > 0
+    assert groups["other"] == 0, "it is another firewall"
 
 
 def test_no_list_is_fetched_for_it(loaded: Bench) -> None:

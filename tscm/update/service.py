@@ -225,10 +225,13 @@ class UpdateService(Service):
         """
         A firewall reloaded, failed over or lost its agent, by *messages* of `syslog.upheavals` and when
         they were received: its groups are read again and repaired soon, whatever the schedule says.
+
+        So are those of other entries for the same firewall, whose address its lines do not bear.
         """
         if name not in self._devices or not self.running:
             return
-        self._checks.hear(name, messages)
+        for one in self._turns.same_firewall(self._devices[name], self._devices.values()):
+            self._checks.hear(one.settings.name, messages)
 
     def uses(self, list_name: str) -> bool:
         """Does any device use this list?"""

@@ -251,9 +251,17 @@ class Turns:
 
     def _turns_of(self, one: Updated) -> list[Turn]:
         """All that this device's firewall is told by, in an order that is the same for everybody."""
+        return [self._turns.setdefault(key, Turn()) for key in sorted(self._marks(one))]
+
+    def _marks(self, one: Updated) -> set[str]:
+        """What tells this device's firewall from others."""
         serials = (f"serial number {serial}" for serial in self._serials(one.settings.name))
-        keys = sorted({one.settings.endpoint, *serials})
-        return [self._turns.setdefault(key, Turn()) for key in keys]
+        return {one.settings.endpoint, *serials}
+
+    def same_firewall(self, one: Updated, others: Iterable[Updated]) -> list[Updated]:
+        """Those of *others* that are entries for the firewall of *one*."""
+        marks = self._marks(one)
+        return [other for other in others if marks & self._marks(other)]
 
     @staticmethod
     def _holders(turns: Iterable[Turn]) -> list[Updated]:
