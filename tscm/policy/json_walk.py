@@ -33,6 +33,8 @@ _TOKEN = re.compile(_FLAT + rb"|" + _QUOTED + rb'|["\[\]{}]', re.DOTALL)
 _KEY = re.compile(rb"[ \t\n\r]*+(" + _QUOTED + rb")[ \t\n\r]*+:[ \t\n\r]*+", re.DOTALL)
 _AFTER = re.compile(rb"[ \t\n\r]*+([,\]}])")
 _PAIRS = {b"[": b"]", b"{": b"}"}
+_PATTERNS = {b"[": _FLAT_VALUE, b"{": _FLAT_VALUE, b'"': _STRING}
+"""By its first octet, what a value is that ends soon; a word otherwise."""
 
 
 class JsonDamaged(ValueError):
@@ -101,8 +103,14 @@ class JsonWalk:
     def _value(self, at: int, steps: Sequence[str]) -> Generator[Any, None, int]:
         """What is picked of the value at *at*; gives where it ends."""
         end = self._end(at, SMALL)
-        if end is not None:
+        if end is not None and steps:
             yield from self._small(at, end, steps)
+            return end
+        if end is not None:  # at the end of the path, where a million of them may stand
+            value = self._read(at, end)
+            for each in value if isinstance(value, list) else (value,):
+                self._count()
+                yield self._leaf(each)
             return end
         if len(steps) == self._record and not self._is_wanted(
             lambda name: self._field(at, name), self._shown(at)
@@ -156,7 +164,7 @@ class JsonWalk:
         return end
 
     def _leaf(self, value: Any) -> Any:
-        if isinstance(value, str) or (self.whole and isinstance(value, dict)):
+        if isinstance(value, str | NotText) or (self.whole and isinstance(value, dict)):
             return value
         return NotText(_written(value))
 
@@ -245,10 +253,14 @@ class JsonWalk:
         return self.content[at : at + _SHOWN].decode("utf-8", "replace")
 
     def _read(self, at: int, end: int) -> Any:
+        text = self.content[at:end].decode("utf-8", "replace")
         try:
-            return _READER.decode(self.content[at:end].decode("utf-8", "replace"))
-        except (ValueError, RecursionError):
+            value, stop = _SCAN(text, 0)
+        except (StopIteration, ValueError, RecursionError):
             raise JsonDamaged from None
+        if stop != len(text):
+            raise JsonDamaged
+        return value
 
     def _count(self) -> None:
         self._values += 1
@@ -270,12 +282,12 @@ class JsonWalk:
     def _end(self, at: int, most: int) -> int | None:
         """Where the value at *at* ends; None where that is more than *most* octets away."""
         limit = min(len(self.content), at + most)
-        for pattern in (_FLAT_VALUE, _STRING, _WORD):
-            found = pattern.match(self.content, at, limit)
-            if found is not None and not (
-                pattern is _WORD and limit == found.end() < len(self.content)
-            ):
-                return found.end()
+        pattern = _PATTERNS.get(self.content[at : at + 1], _WORD)
+        found = pattern.match(self.content, at, limit)
+        if found is not None and not (
+            pattern is _WORD and limit == found.end() < len(self.content)
+        ):
+            return found.end()
         if self.content[at : at + 1] in _PAIRS:
             return self._balanced(at, limit)
         if limit == len(self.content):
@@ -318,12 +330,19 @@ def _number(text: str) -> NotText:
 
 _READER = json.JSONDecoder(parse_int=_number, parse_float=_number)
 """No number is an entry, and one of a million digits would take its time: it stays as it is written."""
+_SCAN: Callable[[str, int], tuple[Any, int]] = _READER.scan_once  # type: ignore[attr-defined]
+"""Without the search for blanks around a value: there are none, and there may be a million values."""
+_SIMPLE = {True: "true", False: "false", None: "null"}
 
 
 def _written(value: Any) -> str:
     """How a value is shown."""
     if isinstance(value, NotText):
         return value.shown
+    if value is None or isinstance(value, bool):
+        return _SIMPLE[value]
+    if not value and isinstance(value, list | dict):
+        return "[]" if isinstance(value, list) else "{}"
     return json.dumps(value, default=lambda number: number.shown)[:_SHOWN]
 
 
