@@ -168,6 +168,16 @@ def test_what_ends_before_the_first_line_is_written(
     assert box.asa.device.configuration.generation == before
 
 
+def test_a_refusal_is_quoted_by_its_sentence_and_not_by_the_mark_above_it() -> None:
+    box = Box(SimulatedAsa(reactor, AsaOptions(password="secret")))
+    told(
+        lambda: box.driver(context="CUST9").probe(),
+        DeviceFault,
+        "context CUST9: ERROR: % Invalid input",
+        "`show context`",
+    )
+
+
 @pytest.mark.parametrize(
     ("script", "cause", "remedy"),
     [

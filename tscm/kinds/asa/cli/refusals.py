@@ -48,8 +48,6 @@ class Refusals:
         """
         One line of what was said of *typed*; *warned* tells that the device calls it a warning.
         """
-        if not text.strip(" ^"):
-            return  # the mark under a word at fault, whose sentence is to come
         verdict = judge(text)
         if verdict is Verdict.REFUSED:
             # An echo that was torn from its prompt says nothing.

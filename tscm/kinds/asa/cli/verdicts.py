@@ -48,8 +48,8 @@ _SYSLOG = re.compile(r"(?:<\d{1,3}>)?(?:[^%]{0,60})%ASA-")
 def judge(line: str) -> Verdict:
     """What *line* says of the command that printed it."""
     text = line.strip()
-    if not text:
-        return Verdict.NOTHING
+    if not text.strip(" ^"):
+        return Verdict.NOTHING  # the mark under a word at fault, whose sentence is to come
     low = text.lower()
     if any(words in low for words in _STANDBY):
         return Verdict.STANDBY
@@ -77,5 +77,5 @@ def is_notice(line: str) -> bool:
 
 
 def as_words(line: str) -> str:
-    """A device's line as an error may quote it; a marker under the word at fault says nothing by itself."""
+    """A device's line as an error may quote it."""
     return quoted(line.strip(), _QUOTED)
