@@ -92,6 +92,9 @@ class HttpInterface:
                 return found
             if switches.http_form_over == "login-page":
                 return _login_page()
+            if switches.http_form_over == "redirect":
+                place = "/" + "/".join(form_login.PATH)
+                return Reply(status=302, body="", headers=(("Location", place),))
         return self._page(401, "Authentication failed")
 
     def _clients(self) -> frozenset[str]:

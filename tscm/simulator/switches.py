@@ -135,7 +135,9 @@ class Switches:
     )
     http_form_login: bool = _flag(True, "Is there the form by which ASDM logs in?")
     http_form_seconds: float = _number(1800.0, "Until an unused cookie of it dies; 0: never.")
-    http_form_over: str = _choice("login-page", "401", doc="Answer to a cookie that has died.")
+    http_form_over: str = _choice(
+        "login-page", "redirect", "401", doc="Answer to a cookie that has died."
+    )
     http_post_seconds: float = _number(0.0, "How long the device takes for a POST.")
     http_line_seconds: float = _number(0.0, "And for each line of it.")
     http_timeout_seconds: float = _number(

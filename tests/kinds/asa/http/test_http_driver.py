@@ -85,9 +85,10 @@ def push(driver: HttpDriver, steps: list[Step]) -> None:
     ],
     ids=str,
 )
+@pytest.mark.parametrize("agent", ["ASDM", "tscm"], ids=["basic", "form"])
 @pytest_twisted.ensureDeferred
 async def test_each_step_is_seen_when_the_groups_are_read(
-    asa: SimulatedAsa, switches: dict[str, Any], plain: bool
+    asa: SimulatedAsa, agent: str, switches: dict[str, Any], plain: bool
 ) -> None:
     asa.set_switches(switches)
     asa.type_lines(["object-group service other tcp", "port-object eq 80"])
@@ -98,7 +99,7 @@ async def test_each_step_is_seen_when_the_groups_are_read(
         driver.save()
         return driver.read_groups("T"), driver.learnt
 
-    found, learnt = await with_driver(asa, work)
+    found, learnt = await with_driver(asa, work, user_agent=agent)
     assert set(found) == {"T-Block", "T-Block-1", "T-Block-2"}
     assert set(found["T-Block-1"].members) == set(MEMBERS)
     assert found["T-Block-1"].description == "a <b> & c"
@@ -108,8 +109,9 @@ async def test_each_step_is_seen_when_the_groups_are_read(
     assert learnt["plain"] is plain
     assert not asa.device.unsaved
     posts = asa.counts.as_json()["requests_total"]
-    await with_driver(asa, lambda driver: push(driver, STEPS[3:4]), learnt)
-    assert asa.counts.as_json()["requests_total"] == posts + 1  # what was learnt is not tried again
+    await with_driver(asa, lambda driver: push(driver, STEPS[3:4]), learnt, user_agent=agent)
+    # What was learnt is not tried again; by the form there are login and logout too.
+    assert asa.counts.as_json()["requests_total"] == posts + (1 if agent == "ASDM" else 3)
 
 
 @pytest_twisted.ensureDeferred
@@ -218,7 +220,18 @@ async def test_a_wrong_password_in_the_form_is_one_too(asa: SimulatedAsa) -> Non
     assert asa.device.accounts.failures["admin"] == 1
 
 
-@pytest.mark.parametrize("over", ["login-page", "401"])
+@pytest_twisted.ensureDeferred
+async def test_a_page_with_the_status_of_a_fault_ends_no_session(asa: SimulatedAsa) -> None:
+    def work(driver: HttpDriver) -> Any:
+        driver.probe()
+        asa.agent.faults.arm("500")
+        driver.apply(STEPS[0])
+
+    with pytest.raises(faults.Overloaded, match="returned 500"):
+        await with_driver(asa, work, user_agent="tscm")
+
+
+@pytest.mark.parametrize("over", ["login-page", "redirect", "401"])
 @pytest_twisted.ensureDeferred
 async def test_a_session_that_ends_is_begun_again_but_no_change_is_sent_twice(
     asa: SimulatedAsa, over: str

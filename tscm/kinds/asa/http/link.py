@@ -109,7 +109,8 @@ class HttpLink(HttpsLink):
             if status == 200 and not sieve.is_page:
                 self._known = True
                 return sieve.size
-            if self.by_form and not fresh and not again and (status == 401 or sieve.is_page):
+            over = status == 401 or 300 <= status < 400 or (status == 200 and sieve.is_page)
+            if self.by_form and not fresh and not again and over:
                 self._https.forget_cookies()
                 if body is not None:
                     raise SessionLost(self.name, "its session ended during a change", retry=True)
