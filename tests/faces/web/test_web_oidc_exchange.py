@@ -15,11 +15,8 @@ from tscm.faces.web.oidc.exchange import Exchange
 from tscm.faces.web.oidc.fault import OidcFault
 
 
-def test_an_answer_that_is_cut_off_is_late_and_not_wrong(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_that_is_cut_off_is_late_and_not_wrong(tmp_path: Path) -> None:
     """Without a length the end of the connection is the end of the answer, also where this side cut it."""
-    monkeypatch.setattr("tscm.faces.web.oidc.exchange.SECONDS", 1.0)
     pem, key = certificate(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem, key)
@@ -38,7 +35,7 @@ def test_an_answer_that_is_cut_off_is_late_and_not_wrong(
 
         thread = threading.Thread(target=drip)
         thread.start()
-        exchange = Exchange(client="tscm", ca_file=str(pem))
+        exchange = Exchange(client="tscm", ca_file=str(pem), seconds=1.0)
         with pytest.raises(OidcFault, match="did not answer in time"):
             exchange(f"https://127.0.0.1:{listener.getsockname()[1]}/keys")
         over.set()

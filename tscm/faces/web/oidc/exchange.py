@@ -19,9 +19,6 @@ from tscm.channels.fault import answer_text
 from tscm.faces.web.oidc.documents import MOST_BYTES
 from tscm.faces.web.oidc.fault import OidcFault
 
-SECONDS = 10.0
-"""For a request with its answer."""
-
 Fetch = Callable[[str, Mapping[str, str] | None], bytes]
 """Gets a URL, or posts a form there."""
 
@@ -33,6 +30,8 @@ class Exchange:
     client: str
     secret: str | None = None
     ca_file: str | None = None
+    seconds: float = 10.0
+    """For a request with its answer."""
 
     def __call__(self, url: str, form: Mapping[str, str] | None = None) -> bytes:
         """The body of a good answer.  Raises `OidcFault`."""
@@ -41,10 +40,10 @@ class Exchange:
             context = trusting(self.ca_file)
             wire = CheckedWire(cut, lambda *_: None)
             with (
-                cut.within(SECONDS),
+                cut.within(self.seconds),
                 httpx.Client(
                     transport=WatchedTransport(wire, verify=context),
-                    timeout=SECONDS,
+                    timeout=self.seconds,
                     follow_redirects=False,
                     trust_env=False,
                 ) as client,
