@@ -26,6 +26,7 @@ from tests.waiting import PATIENCE_SECONDS
 from tscm.base.clock import told_time
 from tscm.base.secrets import Secret
 from tscm.cli.main import run
+from tscm.kinds.asa.lines import access_list_lines
 from tscm.simulator.service import AsaOptions, SimulatedAsa
 
 PASSWORD = "s3cret-of-the-asa"
@@ -39,6 +40,12 @@ class Site:
     root: Path
     manager: Manager
     asas: dict[str, SimulatedAsa]
+
+    def protect(self) -> None:
+        """Enter the access-lists that `tsadmin add` prints; the next push sees them."""
+        lines = access_list_lines("ThreatSTOP-Block", "ThreatSTOP-Allow")
+        for asa in self.asas.values():
+            asa.type_lines([*lines, "access-group global_access global"])
 
     async def tsadmin(self, *words: str) -> tuple[int, str]:
         out, err, status = await getProcessOutputAndValue(
@@ -124,6 +131,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 @pytest_twisted.ensureDeferred
 async def test_the_life_of_an_entry_with_a_manager(site: Site, tmp_path: Path) -> None:
     await site.start()
+    site.protect()
     for name in ("block", "allow"):
         (tmp_path / name).unlink()  # no list can be fetched any more
     status, said = await site.tsadmin(
@@ -241,6 +249,7 @@ async def test_the_guard_refuses_and_nothing_is_stored(site: Site) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_block_and_allow_of_the_same_network(site: Site) -> None:
+    site.protect()
     status, said = await site.tsadmin("block", "30.0.0.1", "--device", "one")
     assert status == 0, said
     status, said = await site.tsadmin("allow", "30.0.0.1", "--device", "one")
@@ -318,6 +327,7 @@ def test_wrong_options_are_refused_before_anybody_is_asked(
 
 @pytest_twisted.ensureDeferred
 async def test_nothing_is_called_blocked_of_which_part_may_be_gone(site: Site) -> None:
+    site.protect()
     status, said = await site.tsadmin("block", "30.0.0.1", "--device", "one")
     assert status == 0, said
     with closing(sqlite3.connect(site.manager.layout.database)) as database, database:

@@ -16,6 +16,7 @@ from attrs import define
 from twisted.internet import reactor
 from twisted.internet.utils import getProcessOutputAndValue
 
+from tscm.kinds.asa.lines import access_list_lines
 from tscm.services.entries import add_entry, list_file
 from tscm.settings.layout import Layout
 from tscm.simulator.service import AsaOptions, SimulatedAsa
@@ -202,6 +203,10 @@ async def test_a_policy_is_pushed_and_asked_about_without_a_manager(line: Line) 
     status, said = await line.tsadmin("update", "office", "--json")
     assert status == 0, said
     assert line.asa.configuration.groups["ThreatSTOP-Block-1"].members
+    status, said = await line.tsadmin("policy", "why", "203.0.113.7")
+    assert "office: 203.0.113.7 is not blocked" in said
+    lines = access_list_lines("ThreatSTOP-Block", "ThreatSTOP-Allow")
+    line.asa.type_lines([*lines, "access-group global_access global"])
     status, said = await line.tsadmin("update", "office")
     assert "already has the policy" in said
 
