@@ -7,6 +7,7 @@ hold up the reactor for a tenth of a second, in which no line is taken.
 
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from pkgutil import iter_modules
 
 import tscm
@@ -20,6 +21,8 @@ ELSEWHERE = (
     "tscm.simulator",
 )
 """Programs of their own: each of them is started again with the files that it finds."""
+EXTRAS = {"tscm.cluster.client": "nats"}
+"""Modules that import the package of an extra, which need not be installed."""
 LIBRARIES = (
     "OpenSSL.SSL",
     "cryptography.hazmat.primitives.asymmetric.ec",
@@ -47,7 +50,9 @@ def preload() -> None:
     Raises `ImportError` of an installation that is not whole.
     """
     for name in modules():
-        import_module(name)
+        extra = EXTRAS.get(name)
+        if extra is None or find_spec(extra) is not None:
+            import_module(name)
     for name in LIBRARIES:
         import_module(name)
     from dns.rdata import load_all_types
