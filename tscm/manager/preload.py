@@ -6,6 +6,7 @@ hold up the reactor for a tenth of a second, in which no line is taken.
 """
 
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pkgutil import iter_modules
@@ -23,6 +24,16 @@ ELSEWHERE = (
 """Programs of their own: each of them is started again with the files that it finds."""
 EXTRAS = {"tscm.cluster.client": "nats"}
 """Modules that import the package of an extra, which need not be installed."""
+COMPILED = frozenset(
+    {
+        "tscm.forward._send",
+        "tscm.intake._batch",
+        "tscm.intake.batch_compiled",
+        "tscm.spool._sums",
+        "tscm.syslog._tags",
+    }
+)
+"""Helpers that a compiler made, and what needs them: where one cannot be imported, slower code does the same."""
 LIBRARIES = (
     "OpenSSL.SSL",
     "cryptography.hazmat.primitives.asymmetric.ec",
@@ -52,7 +63,8 @@ def preload() -> None:
     for name in modules():
         extra = EXTRAS.get(name)
         if extra is None or find_spec(extra) is not None:
-            import_module(name)
+            with suppress(ImportError) if name in COMPILED else nullcontext():
+                import_module(name)
     for name in LIBRARIES:
         import_module(name)
     from dns.rdata import load_all_types
