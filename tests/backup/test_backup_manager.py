@@ -19,7 +19,7 @@ import pytest
 from tests.manager.manager_process import Manager, send_udp, wait_for
 from tscm.backup.collect import Wish, make_backup
 from tscm.backup.rules import rule_of
-from tscm.base.secrets import load_key
+from tscm.base.secrets import Secret, load_key
 from tscm.kinds.asa.settings import asa
 from tscm.settings.files import read_device
 from tscm.settings.layout import Layout
@@ -252,6 +252,32 @@ def test_without_secrets_no_key_is_in_the_archive(old: Manager, tmp_path: Path) 
     assert "own.pem" not in listed
     assert "var/lib/tscm/key" not in listed
     assert "devices/fw.toml" in listed
+
+
+def test_what_only_the_manager_may_read_is_in_no_archive_in_the_clear(
+    old: Manager, tmp_path: Path
+) -> None:
+    settings = old.layout.root / "etc/tscm"
+    for name in ("backup.passphrase", "oidc.secret"):
+        (settings / name).write_text(f"{PASSPHRASE} {name}\n")
+        (settings / name).chmod(0o600)
+    (settings / "own.txt").write_text("192.0.2.0/24\n")
+    (settings / "own.txt").chmod(0o640)
+    for passphrase in (None, Secret(PASSPHRASE)):
+        out = io.BytesIO()
+        wish = Wish(passphrase=passphrase)
+        make_backup(old.layout, out, wish, now=1.0, version="1", host="h", say=lambda _: None)
+        archive = tmp_path / "b.tar.zst"
+        archive.write_bytes(out.getvalue())
+        unpacked = subprocess.run(
+            ["tar", "--zstd", "-xOf", str(archive)], capture_output=True, check=True
+        ).stdout
+        assert PASSPHRASE.encode() not in unpacked
+        assert b"192.0.2.0/24" in unpacked
+    new = restored(tmp_path, archive).layout.root / "etc/tscm"
+    for name in ("backup.passphrase", "oidc.secret"):
+        assert (new / name).read_text() == f"{PASSPHRASE} {name}\n"
+        assert (new / name).stat().st_mode & 0o777 == 0o600
 
 
 def test_foreign_files_are_named_and_not_copied(old: Manager) -> None:

@@ -154,8 +154,10 @@ class _Collector:
             found = os.fstat(handle)
             rule = rule_of(path)
             assert rule is not None
-            treatment = treatment_of(rule, os.pread(handle, _START_BYTES, 0))
-            mode = stat.S_IMODE(found.st_mode) & 0o755
+            mode = stat.S_IMODE(found.st_mode)
+            start = os.pread(handle, _START_BYTES, 0)
+            treatment = treatment_of(rule, path, mode=mode, size=found.st_size, start=start)
+            mode &= 0o755
             if treatment in {Treatment.SECRET, Treatment.KEY}:
                 if found.st_size > TEXT_BYTES:
                     self._leave(path)

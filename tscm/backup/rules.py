@@ -13,11 +13,14 @@ from tscm.reports import service as reports
 from tscm.retrieve import answers
 from tscm.services import certificate, entries, publication, uploads, zone_files
 from tscm.settings import layout, own_service
+from tscm.settings.secret_file import SECRET_BYTES
 from tscm.spool import deletion, names
 from tscm.store import database
 from tscm.upload import state
 
 _PRIVATE_KEY = b"PRIVATE KEY-----"
+_SETTINGS = "etc/tscm/"
+_OTHERS = 0o077
 _TEMPORARY = (
     BackupRule("**/.*.new", Treatment.LEFT_OUT, "being written"),
     BackupRule("**/.restore*/**", Treatment.LEFT_OUT, "of a restore"),
@@ -56,8 +59,21 @@ def rule_of(path: str) -> BackupRule | None:
     return next((rule for rule in RULES if rule.matches(path)), None)
 
 
-def treatment_of(rule: BackupRule, start: bytes) -> Treatment:
-    """How a file is treated whose content begins with *start*: a private key is a secret, wherever it lies."""
-    if rule.treatment is Treatment.COPY and _PRIVATE_KEY in start:
-        return Treatment.SECRET
-    return rule.treatment
+def treatment_of(
+    rule: BackupRule, path: str, *, mode: int = 0o600, size: int = 0, start: bytes = b""
+) -> Treatment:
+    """
+    How the file at *path* is treated, of *mode* and *size*, whose content begins with *start*.
+
+    A private key is a secret, wherever it lies, and so is what lies beside the settings for the manager alone: a
+    password, a token, or the passphrase of the backups themselves.  In the settings secrets are sealed.
+    """
+    if rule.treatment is not Treatment.COPY:
+        return rule.treatment
+    closed = (
+        path.startswith(_SETTINGS)
+        and not path.endswith(".toml")
+        and mode & _OTHERS == 0
+        and size <= SECRET_BYTES
+    )
+    return Treatment.SECRET if closed or _PRIVATE_KEY in start else Treatment.COPY

@@ -17,7 +17,8 @@ from tscm.errors import SecretUnavailable, TscmError
 from tscm.settings.files import key_for_sealing
 from tscm.settings.layout import Layout
 
-_MOST_BYTES = 1 << 16
+SECRET_BYTES = 1 << 16
+"""Bound for such a file."""
 
 
 @define(eq=False)
@@ -41,7 +42,7 @@ def read_secret(path: Path, where: str, layout: Layout | None, setting: str) -> 
     a secret in the clear can be read.  Raises `SecretFileFaulty`.
     """
     try:
-        text = read_private(path, _MOST_BYTES).decode("ascii").strip()
+        text = read_private(path, SECRET_BYTES).decode("ascii").strip()
     except UnicodeDecodeError:
         raise SecretFileFaulty(
             f"{path} holds more than ASCII", "write only the key into it"
