@@ -362,6 +362,9 @@ def check_remove(machine: Machine) -> None:
     )
     require((machine.root / "var/lib/tscm/tscm.db").exists(), "remove keeps state and logs")
     require(not (machine.root / "usr/lib/tscm").exists(), "and no program")
+    machine.run(*APT, "install", "tscm")
+    wait_for("a manager that came back", lambda: manager_pid(machine) != "")
+    told("what was removed and comes back is started")
     machine.run(*APT, "purge", *names)
     left = [name for name in FOLDERS if (machine.root / name).exists()]
     require(not left, "purge leaves no file", left)
