@@ -51,6 +51,8 @@ def test_a_host_name_stands_in_hosts_once_and_the_other_lines_stay(name: str) ->
         ("0.0.0.0",),
         ("224.0.1.1",),
         ("192.0.2.256",),
+        ("fe80::1%ens3",),
+        ("fe80::1%x\n[Other]",),
         ("a",) * 9,
     ],
 )

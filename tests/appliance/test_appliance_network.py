@@ -87,6 +87,10 @@ def test_the_last_confirmed_network_is_in_force_until_another_is_confirmed_in_ti
         ("2001:db8::5/0", "2001:db8::1"),
         ("192.0.2.5/24", "192.0.2.1", "dns.example"),
         ("192.0.2.5/24\nDHCP=yes", "192.0.2.1"),
+        ("2001:db8::5%x\nDHCP=yes/64", "2001:db8::1"),
+        ("2001:db8::5/64", "fe80::1%x\nDHCP=yes"),
+        ("2001:db8::5/64", "fe80::1%ens3"),
+        ("2001:db8::5/64", "fe80::1", "2001:db8::1%x\nGateway=2001:db8::9"),
         ("192.0.2.5/24", "192.0.2.1", *["192.0.2.53"] * 5),
     ],
 )

@@ -2,10 +2,10 @@
 The appliance's name and its time servers, as values and as the files that hold them.
 """
 
-import ipaddress
 import re
 from collections.abc import Sequence
 
+from tscm.appliance.network import plain_address
 from tscm.appliance.refusal import NotPossible
 from tscm.printable import quoted
 
@@ -62,7 +62,7 @@ def time_servers(words: Sequence[str]) -> tuple[str, ...]:
 
 def _server(text: str) -> str:
     try:
-        address = ipaddress.ip_address(text)
+        address = plain_address(text)
     except ValueError:
         if _is_name(text) and not _is_number(text):
             return text.lower()

@@ -33,7 +33,7 @@ def static(address: str, gateway: str, dns: Sequence[str] = ()) -> Network:
             f"{quoted(address)!r} has no length of its network; allowed: 192.0.2.5/24"
         )
     try:
-        interface = ipaddress.ip_interface(address)
+        interface = ipaddress.ip_interface(_without_zone(address))
     except ValueError:
         wrong = f"{quoted(address)!r} is not an address with a length; allowed: 192.0.2.5/24"
         raise NotPossible(wrong) from None
@@ -62,9 +62,21 @@ def static(address: str, gateway: str, dns: Sequence[str] = ()) -> Network:
     return Network(dhcp=False, addresses=(str(interface),), gateways=(str(router),), dns=servers)
 
 
+def _without_zone(text: str) -> str:
+    """*text*, unless it has a zone (RFC 4007, 11), which may be any text, and lines of a file too: `ValueError`."""
+    if "%" in text:
+        raise ValueError
+    return text
+
+
+def plain_address(text: str) -> Address:
+    """An address without a zone.  Raises `ValueError`."""
+    return ipaddress.ip_address(_without_zone(text))
+
+
 def _address(text: str) -> Address:
     try:
-        return ipaddress.ip_address(text)
+        return plain_address(text)
     except ValueError:
         wrong = f"{quoted(text)!r} is not an address; allowed: 192.0.2.1, 2001:db8::1"
         raise NotPossible(wrong) from None
