@@ -15,6 +15,7 @@ from pathlib import Path
 PATIENCE = 1800.0
 PASSWORD = "a walk in qemu"
 LINES = 100
+MEMORY_MB = 450
 
 
 class WalkFailed(Exception):
@@ -101,8 +102,12 @@ def walk(console: Console, udp: int, tcp: int, began: float) -> None:
     told("set up, and logged in as threatstop", began)
     if "status=0" not in console.run("sudo -S -v <<<'a walk in qemu'"):
         raise WalkFailed("sudo")
-    if "active" not in console.run("systemctl is-active tscm.service tscm.socket").split():
-        raise WalkFailed("the manager is not active")
+    for unit in (
+        "tscm.service",
+        "tscm.socket",
+    ):  # each by itself: of two, one that is active would do
+        if "status=0" not in console.run(f"systemctl is-active {unit}"):
+            raise WalkFailed(f"{unit} is not active")
     if "TSCM-Core" not in console.run("tsadmin version --all"):
         raise WalkFailed("tsadmin")
     told("the manager runs, and threatstop may ask it", began)
@@ -133,7 +138,9 @@ def walk(console: Console, udp: int, tcp: int, began: float) -> None:
     told(f"{LINES} datagrams and a line over TCP from outside are in the log", began)
     memory = console.run('free -m | awk \'/^Mem/ {print "used" "=" $3}\'')
     used = re.search(r"used=(\d+)", memory)
-    told(f"{used[1] if used else '?'} MB of memory are used", began)
+    if used is None or int(used[1]) >= MEMORY_MB:
+        raise WalkFailed(f"not less than {MEMORY_MB} MB of memory are used:\n{memory}")
+    told(f"{used[1]} MB of memory are used", began)
     refused = console.run("sudo tsadmin network static 10.0.2.77/24 192.0.2.1")
     if "is not in 10.0.2.0/24" not in refused:
         raise WalkFailed(f"a wrong gateway was not refused:\n{refused}")
